@@ -1,0 +1,286 @@
+"""A dense network as NumPy arrays with its forward pass.
+
+This is what a fitted classifier stores, pickles and predicts with; nothing here knows Keras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy import sparse, special
+
+Array = np.ndarray[Any, Any]
+
+# Rows of one block: its activations stay in the processor's cache for the widths in use here,
+# and the memory a prediction needs does not grow with the number of rows.
+BLOCK_ROWS = 1024
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def _relu(h: Array) -> Array:
+    return np.maximum(h, 0, out=h)
+
+
+def _leaky_relu(h: Array) -> Array:
+    return np.maximum(h, h * h.dtype.type(0.2), out=h)
+
+
+def _elu(h: Array) -> Array:
+    return np.where(h > 0, h, np.expm1(np.minimum(h, 0)))
+
+
+def _selu(h: Array) -> Array:
+    scale, alpha = h.dtype.type(_SELU_SCALE), h.dtype.type(_SELU_ALPHA)
+    return scale * np.where(h > 0, h, alpha * np.expm1(np.minimum(h, 0)))
+
+
+def _gelu(h: Array) -> Array:
+    return h * special.ndtr(h)
+
+
+def _silu(h: Array) -> Array:
+    return h * special.expit(h)
+
+
+def _softplus(h: Array) -> Array:
+    return np.logaddexp(h, h.dtype.type(0))
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "selu": _selu,
+    "gelu": _gelu,
+    "silu": _silu,
+    "swish": _silu,
+    "tanh": lambda h: np.tanh(h, out=h),
+    "sigmoid": lambda h: special.expit(h, out=h),
+    "logistic": lambda h: special.expit(h, out=h),
+    "softplus": _softplus,
+    "softsign": lambda h: h / (1 + np.abs(h)),
+    "linear": lambda h: h,
+    "identity": lambda h: h,
+}
+"""Activations by name. "logistic" and "identity" are MLPClassifier's words for sigmoid, linear."""
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """What batch normalisation has learned for one hidden layer, as arrays of its width."""
+
+    gamma: Array
+    beta: Array
+    mean: Array
+    variance: Array
+    epsilon: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fitted dense network.
+
+    Each hidden layer computes ``activation(batch_norm(h @ kernel + bias))``, the last one
+    ``h @ kernel + bias``: the logits.
+
+    Parameters
+    ----------
+    kernels : tuple of ndarray of shape (n_in, n_out)
+        Weights, one per layer, all of one dtype (float32 or float64).
+    biases : tuple of ndarray of shape (n_out,)
+        Biases, one per layer.
+    activation : str
+        Name of the hidden layers' activation, a key of `ACTIVATIONS`.
+    norms : tuple of BatchNorm or None
+        One per hidden layer, or None for a network without batch normalisation.
+    input_scale : float
+        What the input is multiplied by before the first layer: 1/255 for a network that was
+        fitted on bytes, 1 for every other.
+    """
+
+    kernels: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    activation: str
+    norms: tuple[BatchNorm, ...] | None = None
+    input_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for array in (*self.kernels, *self.biases):
+            # An edit in place would not reach the folded layers that predict.
+            array.flags.writeable = False
+        object.__setattr__(self, "_folded", self._fold())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_folded"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # Folding arrays that don't fit together could broadcast them to any size.
+        _check_layers(self)
+        self.__post_init__()
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.kernels[0].dtype
+
+    @property
+    def n_features(self) -> int:
+        return int(self.kernels[0].shape[0])
+
+    def layout(self) -> str:
+        """Shapes, activation and kind of input in words: what a warm start can't change."""
+        widths = "-".join(str(k.shape[0]) for k in self.kernels)
+        normed = " with batch normalisation" if self.norms is not None else ""
+        kind = "uint8" if self.input_scale != 1.0 else "float"
+        n_out = self.kernels[-1].shape[1]
+        return f"{widths}-{n_out} {self.activation} units{normed} on {kind} input"
+
+    def astype(self, dtype: np.dtype[Any]) -> Network:
+        """The same network in another floating-point type."""
+        if dtype == self.dtype:
+            return self
+        norms = self.norms and tuple(
+            BatchNorm(
+                norm.gamma.astype(dtype),
+                norm.beta.astype(dtype),
+                norm.mean.astype(dtype),
+                norm.variance.astype(dtype),
+                norm.epsilon,
+            )
+            for norm in self.norms
+        )
+        return replace(
+            self,
+            kernels=tuple(kernel.astype(dtype) for kernel in self.kernels),
+            biases=tuple(bias.astype(dtype) for bias in self.biases),
+            norms=norms,
+        )
+
+    def _fold(self) -> tuple[tuple[Array, Array], ...]:
+        """Layers with batch normalisation and the input's scale folded into the weights."""
+        layers = []
+        for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            if self.norms is not None and i < len(self.norms):
+                norm = self.norms[i]
+                gain = norm.gamma / np.sqrt(norm.variance + norm.epsilon)
+                kernel, bias = kernel * gain, (bias - norm.mean) * gain + norm.beta
+            if i == 0 and self.input_scale != 1.0:
+                kernel = kernel * self.input_scale
+            layers.append((kernel.astype(self.dtype, copy=False), bias.astype(self.dtype)))
+        return tuple(layers)
+
+    def logits(self, X: Any) -> Array:
+        """Forward pass.
+
+        Parameters
+        ----------
+        X : ndarray or sparse matrix of shape (n_samples, n_features)
+            Any numeric dtype; computed in the network's own.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            Logits in the network's dtype.
+        """
+        if X.shape[0] <= BLOCK_ROWS:
+            return self._forward(_dense(X, self.dtype))
+        out = np.empty((X.shape[0], self.kernels[-1].shape[1]), dtype=self.dtype)
+        for rows in _blocks(X.shape[0]):
+            out[rows] = self._forward(_dense(X[rows], self.dtype))
+        return out
+
+    def _forward(self, h: Array) -> Array:
+        *hidden, (last_kernel, last_bias) = self._folded  # type: ignore[attr-defined]
+        activate = ACTIVATIONS[self.activation]
+        for kernel, bias in hidden:
+            h = h @ kernel
+            h += bias
+            h = activate(h)
+        h = h @ last_kernel
+        h += last_bias
+        return h
+
+
+def _check_layers(network: Network) -> None:
+    """Refuse what no fit leaves behind but a damaged file may hold.
+
+    Raises
+    ------
+    ValueError
+        If types, dtypes or shapes of the layers don't fit together.
+    """
+    kernels, biases, norms = network.kernels, network.biases, network.norms
+    widths = [np.shape(kernel)[0] for kernel in kernels] + [len(biases[-1])]
+    shapes: list[tuple[int, ...]] = list(pairwise(widths))
+    shapes += [(width,) for width in widths[1:]]
+    arrays = [*kernels, *biases]
+    if norms is not None:
+        arrays += [a for n in norms for a in (n.gamma, n.beta, n.mean, n.variance)]
+        shapes += [(width,) for width in widths[1:-1] for _ in range(4)]
+    found = [(getattr(a, "shape", None), getattr(a, "dtype", None)) for a in arrays]
+    if (
+        found != [(shape, network.dtype) for shape in shapes]
+        or network.dtype not in (np.float32, np.float64)
+        or 0 in widths
+        or network.activation not in ACTIVATIONS
+        or not all(isinstance(norm.epsilon, float) and norm.epsilon >= 0 for norm in norms or ())
+        or not (isinstance(network.input_scale, float) and 0 < network.input_scale < np.inf)
+    ):
+        raise ValueError(
+            f"Got {network.activation!r} layers of {found}, expected float arrays whose shapes "
+            "fit together."
+        )
+
+
+def dense(X: Any) -> Any:
+    """X as an array where it is a sparse matrix, else as it is."""
+    return X.toarray() if sparse.issparse(X) else X  # type: ignore[attr-defined]
+
+
+def _dense(X: Any, dtype: np.dtype[Any]) -> Array:
+    return np.asarray(dense(X), dtype=dtype)
+
+
+def _blocks(n_rows: int) -> Iterator[slice]:
+    for start in range(0, n_rows, BLOCK_ROWS):
+        yield slice(start, start + BLOCK_ROWS)
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities of shape (n_samples, n_classes), in place of the logits."""
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
+
+
+def log_softmax(logits: Array) -> Array:
+    """Logarithms of the probabilities, exact where the probabilities underflow to 0."""
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def cross_entropy(logits: Array, y: Array, label_smoothing: float = 0.0) -> Array:
+    """Cross-entropy of each row against its class index, targets smoothed as Keras smooths them.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_samples, n_classes)
+    y : ndarray of int of shape (n_samples,)
+    label_smoothing : float
+        Share of each target that is spread evenly over all classes.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    log_p = log_softmax(logits)
+    loss = -(1 - label_smoothing) * np.take_along_axis(log_p, y[:, None], axis=1)[:, 0]
+    if label_smoothing:
+        loss -= label_smoothing * log_p.mean(axis=1)
+    return np.asarray(loss)
