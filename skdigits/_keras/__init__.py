@@ -1,0 +1,69 @@
+"""Everything that needs Keras; importing it imports TensorFlow.
+
+`building` turns parameters into a compiled Keras model, `programs` compiles whole epochs of its
+training, `conversion` carries weights between Keras and arrays. Only `skdigits._training` and
+`keras_model_` come here, and only when a network is trained or asked for.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from typing import Any
+
+
+def _inner_threads() -> int | None:
+    """Threads that joblib grants a worker process, None outside of one.
+
+    joblib tells its workers through OMP_NUM_THREADS, which TensorFlow doesn't read.
+    """
+    if multiprocessing.parent_process() is None:
+        return None
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(granted) if granted.isdigit() and int(granted) > 0 else None
+
+
+def _import_tensorflow() -> Any:
+    """TensorFlow, with a worker's share of threads where it hasn't started yet."""
+    fresh = "tensorflow" not in sys.modules
+    import tensorflow as tf
+
+    threads = _inner_threads()
+    if fresh and threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    return tf
+
+
+def _import_scikeras() -> None:
+    """SciKeras, without the pickling methods that its import puts on Keras' own classes."""
+    if "scikeras" in sys.modules:
+        return
+    import keras
+
+    touched = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
+    names = ("__reduce__", "__deepcopy__")
+    before = [(c, n, c.__dict__.get(n)) for c in touched for n in names]
+    import scikeras.wrappers  # noqa: F401
+
+    for owner, name, method in before:
+        if method is not None:
+            setattr(owner, name, method)
+        elif name in owner.__dict__:
+            delattr(owner, name)
+
+
+_import_tensorflow()
+_import_scikeras()
+_first_process = os.getpid()
+
+
+def check_process() -> None:
+    """Refuse to train in a fork of a process that has already started TensorFlow."""
+    if os.getpid() != _first_process:
+        raise RuntimeError(
+            "Got a fit in a process forked from one that had already used TensorFlow, whose "
+            "threads don't survive a fork; expected a process started by 'spawn', 'forkserver' "
+            "or joblib's loky. Predicting works in forked processes."
+        )

@@ -1,0 +1,97 @@
+"""Keras callbacks around compiled epochs."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import keras
+import numpy as np
+
+from .programs import EpochProgram, PlacedData
+
+BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+
+def _overrides(callback: Any, name: str) -> bool:
+    method = getattr(callback, name)
+    return getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, name)
+
+
+class KerasHooks:
+    """Copies of the user's Keras callbacks, called as Keras' own fit would call them.
+
+    They see the training model, whose output is the logits. A callback with batch hooks makes
+    the run call its program once per batch.
+    """
+
+    def __init__(self, callbacks: list[Any], model: Any, epochs: int, verbose: bool) -> None:
+        self.active = bool(callbacks)
+        self.sees_batches = any(_overrides(c, name) for c in callbacks for name in BATCH_HOOKS)
+        self._model = model
+        self._factor = 1.0
+        self._last_set = 0.0
+        if self.active:
+            model.stop_training = False
+            self._list = keras.callbacks.CallbackList(
+                [copy.deepcopy(callback) for callback in callbacks],
+                model=model,
+                add_history=False,
+                verbose=int(verbose),
+                epochs=epochs,
+            )
+
+    def begin_training(self, learning_rate: float) -> None:
+        if self.active:
+            self._last_set = learning_rate
+            self._model.optimizer.learning_rate.assign(learning_rate)
+            self._list.on_train_begin()
+
+    def end_training(self) -> None:
+        if self.active:
+            self._list.on_train_end()
+
+    def begin_epoch(self, epoch: int) -> None:
+        if self.active:
+            self._list.on_epoch_begin(epoch)
+
+    def end_epoch(self, epoch: int, logs: dict[str, float]) -> bool:
+        """Call the hooks; True where a callback asked to stop."""
+        if not self.active:
+            return False
+        self._list.on_epoch_end(epoch, dict(logs))
+        return bool(self._model.stop_training)
+
+    def learning_rates(self, planned: np.ndarray) -> np.ndarray:
+        """The planned rates, multiplied by what callbacks have made of the optimizer's rate."""
+        if not self.active:
+            return planned
+        now = float(self._model.optimizer.learning_rate)
+        if self._last_set:
+            self._factor *= now / self._last_set
+        elif now:
+            self._factor = now / float(planned[0]) if planned[0] else 0.0
+        rates = planned * np.float32(self._factor)
+        self._last_set = float(rates[-1])
+        return rates
+
+    def run_batches(
+        self,
+        program: EpochProgram,
+        data: PlacedData,
+        order: np.ndarray,
+        rates: np.ndarray,
+        n_steps: int,
+    ) -> np.ndarray:
+        """One epoch, a call of the program per batch with the batch hooks around it."""
+        batch = program.spec.batch_size
+        sums = np.zeros((program.spec.steps_capacity, 2))
+        for step in range(n_steps):
+            self._list.on_train_batch_begin(step)
+            sums[step] = program.run(data, order, rates, step, step + 1, n_steps)[step]
+            seen = min((step + 1) * batch, data.n_rows)
+            loss, hits = sums[: step + 1].sum(axis=0) / seen
+            self._list.on_train_batch_end(step, {"loss": loss, "accuracy": hits})
+            if self._model.stop_training:
+                break
+        return sums

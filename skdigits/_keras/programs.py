@@ -1,0 +1,289 @@
+"""Compiled training epochs that are kept from fit to fit."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .building import Architecture, OptimizerSpec, compiled_model
+from .conversion import network_variables
+
+# A call of a compiled program costs about as much as twenty steps of a small network, so that
+# many steps share one, up to a matrix of row indices of 4 MB.
+STEPS_PER_CALL = 512
+INDICES_PER_CALL = 2**20
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """Everything that a compiled program has taken in and that can't be fed to it later.
+
+    Parameters
+    ----------
+    input_dtype : str
+        "uint8" for rows kept as bytes and divided by 255 in the batch, else `architecture.dtype`.
+    capacity : int
+        Rows for which there is room; see `row_capacity`.
+    averaging : float
+        Decay of the weights' exponential moving average, 0 for none.
+    """
+
+    architecture: Architecture
+    optimizer: OptimizerSpec
+    label_smoothing: float
+    averaging: float
+    batch_size: int
+    capacity: int
+    input_dtype: str
+
+    def key(self) -> tuple[Any, ...]:
+        return (
+            self.architecture,
+            self.optimizer.key(),
+            self.label_smoothing,
+            self.averaging,
+            self.batch_size,
+            self.capacity,
+            self.input_dtype,
+        )
+
+    @property
+    def steps_capacity(self) -> int:
+        """Rows of the index matrix, which may hold several short epochs."""
+        one_epoch = -(-self.capacity // self.batch_size)
+        return max(one_epoch, min(STEPS_PER_CALL, INDICES_PER_CALL // self.batch_size))
+
+
+def row_capacity(n_rows: int) -> int:
+    """Room for `n_rows`, at most an eighth more, the same for folds of neighbouring length."""
+    grain = 2 ** max(n_rows.bit_length() - 4, 4)
+    return -(-n_rows // grain) * grain
+
+
+class EpochProgram:
+    """A Keras model and optimizer with a compiled loop over the steps of training.
+
+    Its state lives in TensorFlow variables: load before use, one user at a time.
+    """
+
+    def __init__(self, spec: ProgramSpec) -> None:
+        self.spec = spec
+        self.model = compiled_model(spec.architecture, spec.optimizer, spec.label_smoothing)
+        self.optimizer = self.model.optimizer
+        self.learning_rate = float(self.optimizer.learning_rate.numpy())
+        self._network = [v.value for v in network_variables(self.model)]
+        known = {id(v) for v in self._network} | {id(self.optimizer.learning_rate.value)}
+        others = [*self.model.variables, *self.optimizer.variables]
+        self._slots = [v.value for v in others if id(v.value) not in known]
+        self._initial_slots = [v.numpy() for v in self._slots]
+        self._averages = [tf.Variable(v) for v in self._network] if spec.averaging else []
+        self._run = tf.function(
+            self._steps, jit_compile=True, autograph=False, input_signature=self._signature()
+        )
+
+    def _signature(self) -> list[tf.TensorSpec]:
+        spec, dtype = self.spec, self.spec.architecture.dtype
+        rows, steps = spec.capacity, spec.steps_capacity
+        return [
+            tf.TensorSpec((rows, spec.architecture.n_features), spec.input_dtype),
+            tf.TensorSpec((rows,), tf.int32),
+            tf.TensorSpec((rows,), dtype),
+            tf.TensorSpec((steps, spec.batch_size), tf.int32),
+            tf.TensorSpec((steps,), tf.float32),
+            tf.TensorSpec((4,), tf.int32),
+        ]
+
+    def load(self, weights: list[np.ndarray], slots: list[np.ndarray] | None = None) -> None:
+        """Start from these weights with a new optimizer, or with the slots of an earlier one."""
+        for variable, array in zip(self._network, weights, strict=True):
+            variable.assign(array)
+        for variable, array in zip(self._slots, slots or self._initial_slots, strict=True):
+            variable.assign(array)
+        for variable, array in zip(self._averages, weights, strict=False):
+            variable.assign(array)
+
+    def seed(self, seed: int) -> None:
+        """Start the layers' random generators from this seed."""
+        for i, layer in enumerate(self.model.layers):
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                generator.state.value.assign(np.array([seed, i], dtype=np.uint32))
+
+    def weights(self) -> list[np.ndarray]:
+        """The network's arrays for prediction: averages where averaging is on."""
+        return [v.numpy() for v in self._averages or self._network]
+
+    def slots(self) -> list[np.ndarray]:
+        """All other state: optimizer slots, step count and random generators."""
+        return [v.numpy() for v in self._slots]
+
+    def run(self, data: PlacedData, order: np.ndarray, rates: np.ndarray, *span: int) -> np.ndarray:
+        """Train on steps `start` to `stop` of the index matrix.
+
+        Parameters
+        ----------
+        data : PlacedData
+        order : ndarray of int32 of shape (steps_capacity, batch_size)
+            Rows of each step, one epoch after the other.
+        rates : ndarray of float32 of shape (steps_capacity,)
+            Learning rate of each step.
+        *span : int
+            start, stop and the number of steps of one epoch.
+
+        Returns
+        -------
+        ndarray of shape (steps_capacity, 2)
+            Of each step the loss summed over its rows and the number of rows classified
+            correctly; 0 outside of the span.
+        """
+        scalars = np.array([*span, data.n_rows], dtype=np.int32)
+        return self._run(data.X, data.y, data.weights, order, rates, scalars).numpy()
+
+    def _steps(self, X: Any, y: Any, w: Any, order: Any, rates: Any, scalars: Any) -> Any:
+        start, stop, per_epoch, n_rows = tf.unstack(scalars)
+        batch = self.spec.batch_size
+
+        def step(i: Any, sums: Any) -> tuple[Any, Any]:
+            rows = tf.minimum(batch, n_rows - (i % per_epoch) * batch)
+            real = tf.range(batch) < rows
+            chosen = order[i]
+            loss, hits = self._train_step(
+                tf.gather(X, chosen), tf.gather(y, chosen), tf.gather(w, chosen), real, rates[i]
+            )
+            return i + 1, tf.tensor_scatter_nd_update(sums, [[i]], [tf.stack([loss, hits])])
+
+        sums = tf.zeros((self.spec.steps_capacity, 2), self.spec.architecture.dtype)
+        return tf.while_loop(lambda i, _: i < stop, step, (start, sums))[1]
+
+    def _train_step(self, x: Any, y: Any, w: Any, real: Any, rate: Any) -> tuple[Any, Any]:
+        """One step of the optimizer on a batch whose rows count where `real` is true."""
+        dtype = self.spec.architecture.dtype
+        if self.spec.input_dtype == "uint8":
+            x = tf.cast(x, dtype) / 255
+        mask = tf.cast(real, dtype)
+        n_real = tf.reduce_sum(mask)
+        targets = tf.one_hot(y, self.spec.architecture.n_classes, dtype=dtype)
+        with tf.GradientTape() as tape:
+            logits = self._forward(x, real)
+            data_loss = tf.reduce_sum(self.model.loss(targets, logits) * w * mask) / n_real
+            loss = tf.add_n([data_loss, *self.model.losses])
+        trained = self.model.trainable_variables
+        self.optimizer.learning_rate.assign(rate)
+        self.optimizer.apply(tape.gradient(loss, trained), trained)
+        self._average()
+        right = tf.equal(tf.argmax(logits, 1, output_type=tf.int32), y)
+        return loss * n_real, tf.reduce_sum(tf.cast(right, dtype) * mask)
+
+    def _forward(self, h: Any, real: Any) -> Any:
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                h = layer(h, training=True, mask=real)
+            else:
+                h = layer(h, training=True)
+        return h
+
+    def _average(self) -> None:
+        if not self._averages:
+            return
+        # A short memory at first, so that the initial weights are soon forgotten.
+        step = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.spec.averaging, (1 + step) / (10 + step))
+        for average, variable in zip(self._averages, self._network, strict=True):
+            average.assign_sub((average - variable) * tf.cast(1 - decay, average.dtype))
+
+
+@dataclass(frozen=True)
+class PlacedData:
+    """Training rows where the compiled program reads them, with room to spare."""
+
+    X: Any
+    y: Any
+    weights: Any
+    n_rows: int
+
+
+def place(X: Any, y: np.ndarray, weights: np.ndarray, spec: ProgramSpec) -> PlacedData:
+    """Copy rows into the program's form, once.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Of the spec's input dtype.
+    y : ndarray of shape (n_samples,)
+        Class indices.
+    weights : ndarray of shape (n_samples,)
+        Their mean is what a step divides by.
+    """
+    return PlacedData(
+        _padded(X, spec.capacity, spec.input_dtype),
+        _padded(y, spec.capacity, "int32"),
+        _padded(weights / weights.mean(), spec.capacity, spec.architecture.dtype),
+        len(y),
+    )
+
+
+def _padded(array: np.ndarray, capacity: int, dtype: str) -> Any:
+    """A tensor of the array's rows followed by rows of zeros."""
+    shape = (capacity, *array.shape[1:])
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    # TensorFlow takes over memory that starts at a multiple of 64 bytes and copies any other.
+    raw = np.empty(size + 64, dtype=np.uint8)
+    offset = -raw.ctypes.data % 64
+    room = raw[offset : offset + size].view(dtype).reshape(shape)
+    room[: len(array)] = array
+    room[len(array) :] = 0
+    if tf.config.list_logical_devices("GPU"):
+        return tf.constant(room)
+    return tf.experimental.dlpack.from_dlpack(room.__dlpack__())
+
+
+class ProgramCache:
+    """Idle programs, the least recently used dropped beyond a bound.
+
+    A program is taken out while a fit uses it, so a concurrent fit of the same kind builds its
+    own. One whose fit failed, or whose model was shown to callbacks, isn't put back.
+    """
+
+    def __init__(self, maxsize: int = 24) -> None:
+        self.maxsize = maxsize
+        self._idle: OrderedDict[int, EpochProgram] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._idle.clear()
+
+    def _take(self, key: tuple[Any, ...]) -> EpochProgram | None:
+        with self._lock:
+            for number, program in reversed(self._idle.items()):
+                if program.spec.key() == key:
+                    return self._idle.pop(number)
+        return None
+
+    def _put_back(self, program: EpochProgram) -> None:
+        with self._lock:
+            self._idle[id(program)] = program
+            while len(self._idle) > self.maxsize:
+                self._idle.popitem(last=False)
+
+    @contextmanager
+    def checked_out(self, spec: ProgramSpec, *, keep: bool = True) -> Iterator[EpochProgram]:
+        """A program for this spec, the caller's alone within the context."""
+        program = (self._take(spec.key()) if keep else None) or EpochProgram(spec)
+        yield program
+        if keep:
+            self._put_back(program)
+
+
+PROGRAMS = ProgramCache()

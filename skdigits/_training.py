@@ -1,0 +1,377 @@
+"""The loop over epochs: order of rows, learning rates, validation, stopping.
+
+Nothing here imports TensorFlow; `train` imports `skdigits._keras` when it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ._network import Array, BatchNorm, Network, cross_entropy
+from ._parameters import Settings
+
+if TYPE_CHECKING:
+    from ._keras.observing import KerasHooks
+    from ._keras.programs import EpochProgram, PlacedData
+
+# Independent random streams of one seed.
+SPLIT, WEIGHTS, ORDER, LAYERS = range(4)
+
+# Seconds of work between two looks at Ctrl-C and at the loss, guessed from the arithmetic.
+FLOP_PER_CALL = 2e10
+
+WARM_UP = {"cosine": 0.05, "one_cycle": 0.3}
+
+
+class TrainingDivergedError(ValueError):
+    """The loss or the weights stopped being finite before there was anything to keep."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train or validate on: X, class indices and weights of equal length."""
+
+    X: Any
+    y: Array
+    weights: Array
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, chosen: Array) -> Rows:
+        return Rows(self.X[chosen], self.y[chosen], self.weights[chosen])
+
+
+class Observer(Protocol):
+    """Somebody who watches the epochs and may end them."""
+
+    def begin_epoch(self, epoch: int) -> None: ...
+
+    def end_epoch(
+        self, epoch: int, logs: dict[str, float], network: Callable[[], Network]
+    ) -> bool: ...
+
+
+@dataclass
+class Job:
+    """What one training run starts from.
+
+    `slots` is the optimizer state of an earlier run, None for a new optimizer. Without
+    `shuffle` the rows are taken in their order. An `observer` sees every epoch.
+    """
+
+    settings: Settings
+    rows: Rows
+    validation: Rows | None
+    network: Network
+    seed: int
+    epochs: int
+    shuffle: bool = True
+    slots: list[Array] | None = None
+    observer: Observer | None = None
+    keras_callbacks: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class Result:
+    """What a training run leaves: the network to predict with and how it came about.
+
+    `stopped` is None, "interrupted" or "diverged".
+    """
+
+    network: Network
+    history: dict[str, list[float]]
+    best_epoch: int
+    slots: list[Array]
+    stopped: str | None = None
+
+    @property
+    def n_epochs(self) -> int:
+        return len(self.history["loss"])
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """One of a seed's independent streams."""
+    return np.random.default_rng([seed, stream])
+
+
+def initial_network(
+    settings: Settings, n_features: int, n_classes: int, dtype: np.dtype[Any], seed: int
+) -> Network:
+    """A network with Glorot-uniform weights and biases of 0, as Keras begins.
+
+    Without hidden layers there is no symmetry to break and weights begin at 0.
+
+    References
+    ----------
+    X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010.
+    """
+    rng = generator(seed, WEIGHTS)
+    widths = (n_features, *settings.hidden_layer_sizes, n_classes)
+    kernels = []
+    for n_in, n_out in zip(widths, widths[1:], strict=False):
+        limit = np.sqrt(6 / (n_in + n_out)) if settings.hidden_layer_sizes else 0.0
+        kernels.append(rng.uniform(-limit, limit, (n_in, n_out)).astype(dtype))
+    norms = None
+    if settings.batch_norm:
+        norms = tuple(
+            BatchNorm(
+                gamma=np.ones(width, dtype),
+                beta=np.zeros(width, dtype),
+                mean=np.zeros(width, dtype),
+                variance=np.ones(width, dtype),
+                epsilon=1e-3,
+            )
+            for width in settings.hidden_layer_sizes
+        )
+    biases = tuple(np.zeros(width, dtype) for width in widths[1:])
+    return Network(tuple(kernels), biases, settings.activation, norms)
+
+
+def learning_rates(schedule: str, peak: float, n_steps: int) -> Array:
+    """Learning rate of every step of a run.
+
+    "constant" keeps the peak. "cosine" climbs to it over the first 5 % of the steps,
+    "one_cycle" over the first 30 % from a 25th of it; both then fall to 0 along half a cosine.
+
+    Parameters
+    ----------
+    schedule : {"constant", "cosine", "one_cycle"}
+    peak : float
+    n_steps : int
+
+    Returns
+    -------
+    ndarray of float32 of shape (n_steps,)
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", 2017,
+    arXiv 1608.03983.
+    L. N. Smith, N. Topin, "Super-convergence: very fast training of neural networks using large
+    learning rates", 2018, arXiv 1708.07120.
+    """
+    if schedule == "constant":
+        return np.full(n_steps, peak, dtype=np.float32)
+    done = (np.arange(n_steps) + 1) / n_steps
+    warm_up = WARM_UP[schedule]
+    floor = 1 / 25 if schedule == "one_cycle" else 0.0
+    rising = floor + (1 - floor) * done / warm_up
+    falling = 0.5 * (1 + np.cos(np.pi * (done - warm_up - 1 / n_steps) / (1 - warm_up)))
+    factor = np.where(done <= warm_up, rising, falling)
+    return (peak * factor).astype(np.float32)
+
+
+def row_order(job: Job) -> Iterator[Array]:
+    """Row numbers of each epoch, for ever."""
+    rng = generator(job.seed, ORDER)
+    while True:
+        yield rng.permutation(len(job.rows)) if job.shuffle else np.arange(len(job.rows))
+
+
+def train(job: Job) -> Result:
+    """Train a network.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If the loss is not finite from the first epochs on.
+    """
+    from ._keras import check_process
+    from ._keras.observing import KerasHooks
+    from ._keras.programs import PROGRAMS, place
+
+    check_process()
+    spec = _program_spec(job)
+    with PROGRAMS.checked_out(spec, keep=not job.keras_callbacks) as program:
+        data = place(job.rows.X, job.rows.y, job.rows.weights, spec)
+        hooks = KerasHooks(job.keras_callbacks, program.model, job.epochs, job.settings.verbose)
+        return _Run(job, program, data, hooks).result()
+
+
+def _program_spec(job: Job) -> Any:
+    from ._keras.building import Architecture, OptimizerSpec
+    from ._keras.programs import ProgramSpec, row_capacity
+
+    settings, network = job.settings, job.network
+    capacity = row_capacity(len(job.rows))
+    return ProgramSpec(
+        architecture=Architecture(
+            n_features=network.n_features,
+            hidden_layer_sizes=settings.hidden_layer_sizes,
+            n_classes=network.kernels[-1].shape[1],
+            activation=settings.activation,
+            dropout=settings.dropout,
+            l2=settings.l2,
+            batch_norm=settings.batch_norm,
+            dtype=network.dtype.name,
+        ),
+        optimizer=OptimizerSpec(settings.optimizer, settings.optimizer_params),
+        label_smoothing=settings.label_smoothing,
+        averaging=settings.averaging,
+        batch_size=min(settings.batch_size, capacity),
+        capacity=capacity,
+        input_dtype="uint8" if network.input_scale != 1.0 else network.dtype.name,
+    )
+
+
+class _Run:
+    """One training run on a program that is its own for the time."""
+
+    def __init__(
+        self, job: Job, program: EpochProgram, data: PlacedData, hooks: KerasHooks
+    ) -> None:
+        from ._keras.conversion import network_arrays, network_from_arrays
+
+        self.job, self.program, self.data, self.hooks = job, program, data, hooks
+        self._from_arrays = network_from_arrays
+        self.n_steps = -(-len(job.rows) // program.spec.batch_size)
+        self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
+        if job.validation is not None:
+            self.history |= {"val_loss": [], "val_accuracy": []}
+        self.best: tuple[tuple[float, float], int, Network] | None = None
+        self.improved_at = 0
+        self.last_good: Network | None = None
+        program.load(network_arrays(job.network), job.slots)
+        if job.slots is None:
+            program.seed(job.seed)
+        peak = job.settings.learning_rate
+        self.rates = learning_rates(
+            job.settings.learning_rate_schedule,
+            program.learning_rate if peak is None else peak,
+            job.epochs * self.n_steps,
+        )
+
+    def network(self) -> Network:
+        return self._from_arrays(self.program.weights(), self.job.network)
+
+    def result(self) -> Result:
+        stopped = None
+        try:
+            stopped = self._epochs()
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        return Result(
+            network=self._kept_network(stopped),
+            history=self.history,
+            best_epoch=self.best[1] if self.best else len(self.history["loss"]),
+            slots=self.program.slots(),
+            stopped=stopped,
+        )
+
+    def _kept_network(self, stopped: str | None) -> Network:
+        if self.best is not None and self.job.settings.early_stopping:
+            return self.best[2]
+        if stopped == "diverged":
+            if self.last_good is None:
+                raise TrainingDivergedError(
+                    f"Got a loss of {self.history['loss'][-1]} in epoch "
+                    f"{len(self.history['loss'])}, expected finite losses: training diverged. "
+                    f"Try a learning_rate below {self.rates.max():.2g}, scaled X, or "
+                    "optimizer_params={'clipnorm': 1.0}."
+                )
+            return self.last_good
+        return self.network()
+
+    def _epochs(self) -> str | None:
+        """Run the epochs; returns "diverged" where the loss stopped being finite."""
+        orders = row_order(self.job)
+        per_call = self._epochs_per_call()
+        self.hooks.begin_training(float(self.rates[0]))
+        epoch = 0
+        while epoch < self.job.epochs:
+            n_epochs = min(per_call, self.job.epochs - epoch)
+            self._begin(epoch)
+            sums = self._call(epoch, [next(orders) for _ in range(n_epochs)])
+            finite = self._record(epoch, sums)
+            epoch += n_epochs
+            if not finite:
+                self.hooks.end_training()
+                return "diverged"
+            if self._end(epoch - 1):
+                break
+        self.hooks.end_training()
+        return None
+
+    def _epochs_per_call(self) -> int:
+        """How many epochs one call of the program may run, 1 where somebody looks at each."""
+        job = self.job
+        if job.observer is not None or job.validation is not None or self.hooks.active:
+            return 1
+        n_weights = sum(k.size for k in job.network.kernels)
+        by_work = FLOP_PER_CALL / (6 * n_weights * len(job.rows))
+        by_room = self.program.spec.steps_capacity // self.n_steps
+        return max(1, min(int(by_work), by_room))
+
+    def _begin(self, epoch: int) -> None:
+        if self.job.observer is not None:
+            self.job.observer.begin_epoch(epoch)
+        self.hooks.begin_epoch(epoch)
+
+    def _call(self, epoch: int, orders: list[Array]) -> Array:
+        """Train whole epochs in the given orders; sums of loss and hits per epoch."""
+        spec, n_steps, n_rows = self.program.spec, self.n_steps, len(self.job.rows)
+        order = np.zeros((spec.steps_capacity, spec.batch_size), dtype=np.int32)
+        rates = np.zeros(spec.steps_capacity, dtype=np.float32)
+        for i, rows in enumerate(orders):
+            order[i * n_steps : (i + 1) * n_steps].reshape(-1)[:n_rows] = rows
+        n = n_steps * len(orders)
+        rates[:n] = self.hooks.learning_rates(self.rates[epoch * n_steps : epoch * n_steps + n])
+        if self.hooks.sees_batches:
+            sums = self.hooks.run_batches(self.program, self.data, order, rates, n_steps)
+        else:
+            sums = self.program.run(self.data, order, rates, 0, n, n_steps)
+        self.history["learning_rate"] += [
+            float(rates[(i + 1) * n_steps - 1]) for i in range(len(orders))
+        ]
+        per_epoch = sums[:n].astype(np.float64).reshape(len(orders), n_steps, 2).sum(axis=1)
+        return np.asarray(per_epoch / n_rows)
+
+    def _record(self, epoch: int, means: Array) -> bool:
+        """Append the epochs' figures to the history; False where one is not finite."""
+        self.history["loss"] += means[:, 0].tolist()
+        self.history["accuracy"] += means[:, 1].tolist()
+        if not np.isfinite(means).all():
+            return False
+        network = self.network()
+        if not all(np.isfinite(kernel).all() for kernel in network.kernels):
+            return False
+        self.last_good = network
+        if self.job.validation is not None:
+            self._validate(epoch, network)
+        return True
+
+    def _validate(self, epoch: int, network: Network) -> None:
+        rows, settings = self.job.validation, self.job.settings
+        assert rows is not None
+        logits = network.logits(rows.X)
+        losses = cross_entropy(logits, rows.y, settings.label_smoothing)
+        penalty = sum(
+            l2 * float(np.square(kernel, dtype=np.float64).sum())
+            for l2, kernel in zip(settings.l2, network.kernels, strict=False)
+            if l2
+        )
+        score = float(np.average(logits.argmax(axis=1) == rows.y, weights=rows.weights))
+        loss = float(np.average(losses, weights=rows.weights)) + penalty
+        self.history["val_loss"].append(loss)
+        self.history["val_accuracy"].append(score)
+        if self.best is None or score > self.best[0][0]:
+            self.improved_at = epoch + 1
+        if self.best is None or (score, -loss) > self.best[0]:
+            self.best = ((score, -loss), epoch + 1, network)
+
+    def _end(self, epoch: int) -> bool:
+        """Tell everybody that an epoch has ended; True where training is to stop."""
+        logs = {name: values[-1] for name, values in self.history.items()}
+        stop = self.hooks.end_epoch(epoch, logs)
+        if self.job.observer is not None:
+            stop |= self.job.observer.end_epoch(epoch, logs, self.network)
+        settings = self.job.settings
+        if settings.early_stopping:
+            stop |= epoch + 1 - self.improved_at >= settings.n_iter_no_change
+        return stop

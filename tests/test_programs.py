@@ -1,0 +1,246 @@
+"""Compiled epochs against Keras' own training, and the cache that keeps them."""
+
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+from skdigits import DigitANNClassifier
+from skdigits._keras.building import Architecture, FastDropout, OptimizerSpec
+from skdigits._keras.conversion import network_arrays, network_variables
+from skdigits._keras.programs import PROGRAMS, ProgramCache, ProgramSpec, row_capacity
+from skdigits._parameters import settings_from
+from skdigits._training import initial_network
+
+X, y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)[:300]
+y = y[:300]
+SEED = 3
+
+
+def keras_training(params, sample_weight=None, dtype="float32", optimizer=None):
+    """The same single pass by Keras' own fit, from the same weights, rows in order."""
+    classifier = DigitANNClassifier(**params)
+    settings = settings_from(classifier.get_params(deep=False), len(X))
+    start = initial_network(settings, 64, 10, np.dtype(dtype), SEED)
+    layers = [keras.Input((64,), dtype=dtype)]
+    for width, l2 in zip(settings.hidden_layer_sizes, settings.l2, strict=True):
+        regularizer = keras.regularizers.L2(l2) if l2 else None
+        layers.append(keras.layers.Dense(width, kernel_regularizer=regularizer, dtype=dtype))
+        if settings.batch_norm:
+            layers.append(keras.layers.BatchNormalization(dtype=dtype))
+        layers.append(keras.layers.Activation(settings.activation, dtype=dtype))
+    layers.append(keras.layers.Dense(10, dtype=dtype))
+    model = keras.Sequential(layers)
+    for variable, array in zip(network_variables(model), network_arrays(start), strict=True):
+        variable.assign(array)
+    model.compile(
+        optimizer or keras.optimizers.Adam(settings.learning_rate),
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing, dtype=dtype
+        ),
+    )
+    history = model.fit(
+        X.astype(dtype),
+        np.eye(10)[y],
+        batch_size=settings.batch_size,
+        epochs=1,
+        shuffle=False,
+        sample_weight=sample_weight,
+        verbose=0,
+    )
+    return [v.numpy() for v in network_variables(model)], history.history["loss"][0]
+
+
+PLAIN = {"hidden_layer_sizes": (16, 8), "batch_size": 32, "learning_rate": 0.01}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"activation": "tanh", "hidden_layer_sizes": (12,)},
+        {"l2": (0.01, 0.001)},
+        {"label_smoothing": 0.1},
+        # Adam would blow up the rounding of gradients that are 0 before the normalisation.
+        {"batch_norm": True, "batch_size": 50, "optimizer": "sgd"},
+    ],
+    ids=str,
+)
+def test_one_pass_is_that_of_keras(params):
+    params = PLAIN | params
+    sgd = keras.optimizers.SGD(0.01) if params.get("optimizer") == "sgd" else None
+    expected, loss = keras_training(params, optimizer=sgd)
+    ours = DigitANNClassifier(random_state=SEED, **params).partial_fit(X, y, np.arange(10))
+    for array, reference in zip(network_arrays(ours._network), expected, strict=True):
+        np.testing.assert_allclose(array, reference, atol=3e-5)
+    np.testing.assert_allclose(ours.loss_curve_[0], loss, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    ["SGD", "RMSprop", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb"],
+)
+def test_optimizers_are_keras_own(optimizer):
+    cls = getattr(keras.optimizers, optimizer)
+    expected, _ = keras_training(PLAIN, optimizer=cls(0.01))
+    ours = DigitANNClassifier(random_state=SEED, optimizer=optimizer.lower(), **PLAIN)
+    ours.partial_fit(X, y, np.arange(10))
+    for array, reference in zip(network_arrays(ours._network), expected, strict=True):
+        np.testing.assert_allclose(array, reference, atol=1e-4)
+
+
+def test_float64_and_sample_weight_are_those_of_keras():
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    weights /= weights.mean()
+    expected, _ = keras_training(PLAIN, weights, dtype="float64")
+    ours = DigitANNClassifier(random_state=SEED, **PLAIN)
+    ours.partial_fit(X.astype(np.float64), y, np.arange(10), weights)
+    for array, reference in zip(network_arrays(ours._network), expected, strict=True):
+        assert array.dtype == np.float64
+        np.testing.assert_allclose(array, reference, atol=1e-8)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_dropout_keeps_its_share_and_the_mean(rate):
+    layer = FastDropout(rate, seed=0)
+    ones = tf.ones((400, 300))
+    compiled = tf.function(lambda x: layer(x, training=True), jit_compile=True)
+    first, second = compiled(ones).numpy(), compiled(ones).numpy()
+    assert abs((first == 0).mean() - rate) < 0.01
+    np.testing.assert_allclose(first[first > 0], 1 / (1 - rate), rtol=1e-6)
+    assert (first != second).mean() > 0.1
+    np.testing.assert_array_equal(layer(ones, training=False), ones)
+
+
+def test_averages_are_those_of_the_recurrence():
+    """Ten full-batch steps one by one, averaged by hand."""
+    params = PLAIN | {"batch_size": 300, "random_state": SEED}
+    plain = DigitANNClassifier(**params)
+    averaged = DigitANNClassifier(weight_averaging=0.5, epochs=10, **params)
+    averaged.set_params(learning_rate_schedule="constant").fit(X, y)
+    settings = settings_from(plain.get_params(deep=False), 300)
+    mean = initial_network(settings, 64, 10, np.dtype(np.float32), SEED).kernels[0]
+    for step in range(1, 11):
+        plain.partial_fit(X, y, np.arange(10))
+        decay = min(0.5, (1 + step) / (10 + step))
+        mean = decay * mean + (1 - decay) * plain.coefs_[0]
+    np.testing.assert_allclose(averaged.coefs_[0], mean, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "capacity"),
+    [(1, 16), (16, 16), (17, 32), (1437, 1536), (1438, 1536), (48_000, 49_152), (60_000, 61_440)],
+)
+def test_capacity(n_rows, capacity):
+    assert row_capacity(n_rows) == capacity
+
+
+def test_capacity_wastes_at_most_an_eighth():
+    for n in range(128, 100_000, 997):
+        assert n <= row_capacity(n) <= 1.125 * n
+
+
+def tiny_spec(width=3, **optimizer):
+    architecture = Architecture(4, (width,), 2, "relu", (0.0,), (0.0,), False, "float32")
+    return ProgramSpec(architecture, OptimizerSpec("sgd", optimizer), 0.0, 0.0, 8, 16, "float32")
+
+
+def test_cache_reuses_and_drops_the_oldest():
+    cache = ProgramCache(maxsize=2)
+    with cache.checked_out(tiny_spec(3)) as first:
+        pass
+    with cache.checked_out(tiny_spec(4)):
+        pass
+    with cache.checked_out(tiny_spec(3)) as again:
+        assert again is first
+    with cache.checked_out(tiny_spec(5)):
+        pass
+    assert len(cache) == 2
+    with cache.checked_out(tiny_spec(3)) as again:
+        assert again is first
+    cache.clear()
+    assert len(cache) == 0
+
+
+def test_cache_tells_optimizer_options_apart():
+    cache = ProgramCache()
+    with cache.checked_out(tiny_spec(momentum=0.9)) as first:
+        pass
+    with cache.checked_out(tiny_spec(momentum=0.8)) as second:
+        assert second is not first
+
+
+def test_program_in_use_is_not_shared_and_a_failed_one_not_kept():
+    cache = ProgramCache()
+    with cache.checked_out(tiny_spec()) as first, cache.checked_out(tiny_spec()) as second:
+        assert first is not second
+    assert len(cache) == 2
+    with pytest.raises(RuntimeError, match="boom"), cache.checked_out(tiny_spec()):
+        raise RuntimeError("boom")
+    assert len(cache) == 1
+    with cache.checked_out(tiny_spec(), keep=False) as third:
+        assert third is not first
+    assert len(cache) == 1
+
+
+def test_neighbouring_folds_share_one_program_and_nothing_is_traced_again():
+    PROGRAMS.clear()
+    model = DigitANNClassifier(**PLAIN, epochs=2)
+    for n_rows in (290, 291, 300):
+        model.fit(X[:n_rows], y[:n_rows])
+    assert len(PROGRAMS) == 1
+    (program,) = PROGRAMS._idle.values()
+    assert program._run.experimental_get_tracing_count() == 1
+
+
+def test_fits_between_leave_no_trace():
+    """A used program gives the bits of a new one, whatever ran on it before."""
+    params = PLAIN | {"dropout": 0.3, "batch_norm": True, "epochs": 3, "random_state": 1}
+    PROGRAMS.clear()
+    fresh = DigitANNClassifier(**params).fit(X, y)
+    DigitANNClassifier(**params).set_params(random_state=2).fit(X[5:], y[5:])
+    again = DigitANNClassifier(**params).fit(X, y)
+    assert len(PROGRAMS) == 1
+    for a, b in zip(network_arrays(fresh._network), network_arrays(again._network), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_concurrent_fits_do_not_disturb_each_other():
+    params = PLAIN | {"dropout": 0.2, "epochs": 5}
+    alone = [DigitANNClassifier(**params, random_state=seed).fit(X, y) for seed in range(4)]
+    together = [DigitANNClassifier(**params, random_state=seed) for seed in range(4)]
+    threads = [threading.Thread(target=model.fit, args=(X, y)) for model in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(a.coefs_[0], b.coefs_[0])
+
+
+def test_scikeras_still_serves_and_leaves_keras_classes_alone():
+    import pickle
+
+    from scikeras.wrappers import KerasClassifier
+
+    for cls in (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer):
+        method = getattr(cls, "__reduce__")  # noqa: B009
+        assert not method.__module__.startswith("scikeras")
+        assert not getattr(cls, "__deepcopy__", test_capacity).__module__.startswith("scikeras")
+
+    def build():
+        return keras.Sequential(
+            [keras.Input((64,)), keras.layers.Dense(10, activation="softmax", name="out")]
+        )
+
+    model = KerasClassifier(
+        build, loss="sparse_categorical_crossentropy", optimizer="adam", epochs=1, verbose=0
+    ).fit(X, y)
+    expected = model.predict_proba(X[:5])
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(model.model_)).predict(X[:5], verbose=0), expected
+    )
