@@ -1,0 +1,731 @@
+"""The scikit-learn classifier."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from math import ceil, isfinite
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ._network import Array, Network, dense, softmax
+from ._parameters import check_parameters, per_layer, settings_from
+from ._reporting import EpochReporter, fitted_attributes
+from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
+from .preprocessing import flatten_images
+
+# What X may stay; everything else becomes the first.
+NUMERIC = (np.float32, np.float64, np.uint8)
+
+
+def labels_from(y: Any) -> tuple[Any, Array | None]:
+    """Labels of y; of one-hot rows also the classes, which are 0, 1, … then.
+
+    Raises
+    ------
+    ValueError
+        If y has several columns and a row that isn't one 1 among zeros.
+    """
+    if getattr(y, "ndim", None) is None:
+        y = np.asarray(y)
+    if y.ndim != 2 or y.shape[1] < 2:
+        return y, None
+    one_hot = np.asarray(y)
+    ones = one_hot == 1
+    wrong = np.flatnonzero((ones.sum(axis=1) != 1) | ((one_hot != 0) & ~ones).any(axis=1))
+    if len(wrong):
+        raise ValueError(
+            f"Got y of shape {one_hot.shape} whose row {wrong[0]} is {one_hot[wrong[0]].tolist()}, "
+            "expected labels of shape (n_samples,) or one-hot rows of a single 1: multilabel "
+            "targets are not supported."
+        )
+    return one_hot.argmax(axis=1), np.arange(one_hot.shape[1])
+
+
+class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    """Dense neural network for handwritten digits, trained by Keras.
+
+    Fully connected layers between the pixels and a softmax over the classes, trained on the
+    cross-entropy in mini-batches. Training runs in Keras and TensorFlow, compiled epoch by
+    epoch; predicting needs NumPy alone. Not limited to digits: any table of numbers and any two
+    or more classes will do.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or tuple of int, default=(512, 256)
+        Width of each hidden layer; ``()`` is multinomial logistic regression.
+    activation : str, default="relu"
+        Activation of the hidden layers: "relu", "leaky_relu", "elu", "selu", "gelu", "silu"
+        (or "swish"), "tanh", "sigmoid" (or "logistic"), "softplus", "softsign" or "linear" (or
+        "identity").
+    dropout : float or tuple of float, default=0.0
+        Share of each hidden layer's outputs set to 0 in training [1]_, one number for all
+        hidden layers or one per layer, in [0, 1).
+    l2 : float or tuple of float, default=0.0
+        Penalty ``l2 * sum(w**2)`` on the weights of the hidden layers that is added to the
+        loss, one number or one per layer. scikit-learn's ``alpha`` is divided by the number of
+        rows and by 2, this is not.
+    batch_norm : bool, default=False
+        Batch normalisation [2]_ between each hidden layer and its activation.
+    optimizer : str, class or instance, default="adam"
+        A Keras optimizer by name, class or instance. An instance is never used itself: each
+        fit makes a new one from its configuration.
+    optimizer_params : dict, default=None
+        Options of the Keras optimizer, such as ``{"momentum": 0.9}``. Each can be set and
+        searched by itself as ``optimizer__momentum``.
+    learning_rate : float, default=0.002
+        Peak learning rate. None takes the optimizer's own.
+    learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
+        "cosine" climbs to `learning_rate` over the first 5 % of the steps, "one_cycle" over the
+        first 30 % [3]_; both then fall to 0 along half a cosine.
+    batch_size : int or "auto", default="auto"
+        Rows per step, at most the number of rows there are; "auto" is 128.
+    epochs : int or "auto", default="auto"
+        Passes over the training rows. "auto" is 15, or for small sets as many as make 1,500
+        steps, at most 200.
+    label_smoothing : float, default=0.0
+        Share of each target that is spread evenly over the classes [4]_, in [0, 1).
+    weight_averaging : bool or float, default=False
+        Predict with an exponential moving average of the weights, and of batch normalisation's
+        statistics, over the steps of training. A number is the average's decay per step; True
+        is 0.998. The decay grows to that value over the first steps.
+    early_stopping : bool, default=False
+        Hold a stratified share of the rows back, stop after `n_iter_no_change` epochs without a
+        better accuracy on it, and keep the weights of the best epoch, of equal ones that with
+        the lower loss. With `X_val` in `fit`, that is used instead.
+    validation_fraction : float, default=0.1
+        Share of the rows held back by early stopping.
+    n_iter_no_change : int, default=10
+        Epochs without improvement that early stopping waits for.
+    class_weight : dict or "balanced", default=None
+        Weight per label, or weights inversely proportional to the classes' frequencies;
+        multiplied by `sample_weight`. They count in the validation score of early stopping too.
+    warm_start : bool, default=False
+        Start `fit` from the weights of the fit before, with a new optimizer.
+    keras_callbacks : list of keras.callbacks.Callback, default=None
+        Keras callbacks; each fit uses deep copies. One with batch hooks makes training slower,
+        since its steps then run one by one. scikit-learn's own callbacks are given to
+        `set_callbacks`.
+    random_state : int or numpy.random.RandomState, default=None
+        Seed of initial weights, validation split, order of rows and dropout. An integer gives
+        the same bits each time on the same number of threads with the same versions. No global
+        random generator is read or changed.
+    verbose : bool or int, default=False
+        Print a line per epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted.
+    n_features_in_ : int
+        Number of features; 784 for images of 28 × 28.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string column names.
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of each layer, read-only, float64 where X was, else float32.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Biases of each layer.
+    loss_curve_ : list of float
+        Training loss of each epoch, penalties included.
+    validation_loss_curve_ : list of float or None
+        The same on validation data.
+    validation_scores_ : list of float or None
+        Accuracy of each epoch on validation data.
+    history_ : dict of str to list of float
+        Figures of each epoch: "loss", "accuracy", "learning_rate" and, with validation data,
+        "val_loss", "val_accuracy". Training figures are taken while the weights change and with
+        dropout on, as Keras has them.
+    n_iter_ : int
+        Epochs run.
+    best_epoch_ : int
+        The epoch, counted from 1, with the best validation accuracy, of equal ones that with
+        the lower loss; the last one without validation data.
+    n_layers_ : int
+        Number of layers, counting input and output.
+    n_outputs_ : int
+        Number of outputs, one per class.
+    out_activation_ : str
+        Always "softmax".
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : scikit-learn's own network.
+
+    Notes
+    -----
+    uint8 X means pixels: rows stay bytes, each batch is divided by 255, and predictions take
+    the same intensities in any dtype. float64 X is computed in float64, everything else in
+    float32. X of shape (n_samples, height, width) is flattened.
+
+    References
+    ----------
+    .. [1] N. Srivastava et al., "Dropout: a simple way to prevent neural networks from
+       overfitting", JMLR 15, 2014.
+    .. [2] S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, arXiv 1502.03167.
+    .. [3] L. N. Smith, N. Topin, "Super-convergence", 2018, arXiv 1708.07120.
+    .. [4] C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR
+       2016, arXiv 1512.00567.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdigits import DigitANNClassifier, PixelScaler
+    >>> from skdigits.datasets import load_mnist_sample
+    >>> X, y = load_mnist_sample(subset="train", return_X_y=True)
+    >>> X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
+    >>> model = make_pipeline(PixelScaler(), DigitANNClassifier(random_state=0)).fit(X, y)
+    >>> bool(model.score(X_test, y_test) > 0.93)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | tuple[int, ...] = (512, 256),
+        activation: str = "relu",
+        *,
+        dropout: float | tuple[float, ...] = 0.0,
+        l2: float | tuple[float, ...] = 0.0,
+        batch_norm: bool = False,
+        optimizer: Any = "adam",
+        optimizer_params: dict[str, Any] | None = None,
+        learning_rate: float | None = 0.002,
+        learning_rate_schedule: str = "one_cycle",
+        batch_size: int | str = "auto",
+        epochs: int | str = "auto",
+        label_smoothing: float = 0.0,
+        weight_averaging: bool | float = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: dict[Any, float] | str | None = None,
+        warm_start: bool = False,
+        keras_callbacks: list[Any] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = False,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.l2 = l2
+        self.batch_norm = batch_norm
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.label_smoothing = label_smoothing
+        self.weight_averaging = weight_averaging
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.keras_callbacks = keras_callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> DigitANNClassifier:
+        """Train on rows of pixels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Training rows. uint8 means pixels from 0 to 255.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            Labels, integers or strings; or one-hot rows, which give the labels 0, 1, ….
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, none negative. Rows of weight 0 are as good as absent.
+        X_val, y_val : array-likes like X and y, default=None
+            Validation rows, for the curves and for early stopping in place of a split.
+
+        Returns
+        -------
+        DigitANNClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as expected, or if training diverges at once.
+        """
+        params = self._checked_parameters()
+        X, y, classes, weights = self._check_rows(X, y, sample_weight, reset=True)
+        settings = settings_from(params, len(y))
+        previous = self._previous_network(X, classes, settings)
+        seed = self._draw_seed()
+        held_out = self._check_validation_rows(X_val, y_val, classes)
+        rows = Rows(X, np.searchsorted(classes, y), self._class_weighted(y, classes, weights))
+        if self.early_stopping and held_out is None:
+            training, validation = self._split(y, seed)
+            held_out, rows = rows[validation], rows[training]
+            X, y, weights = rows.X, y[training], weights[training]
+        job = Job(
+            settings=settings,
+            rows=rows,
+            validation=held_out,
+            network=previous or self._new_network(settings, X, len(classes), seed),
+            seed=seed,
+            epochs=settings.epochs,
+            keras_callbacks=self._keras_callback_list(),
+        )
+        context = self._init_callback_context(max_subtasks=settings.epochs)
+        metadata = None if sample_weight is None else {"sample_weight": weights}
+        told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+        context.call_on_fit_task_begin(**told)
+        if context._callbacks or settings.verbose:
+            job.observer = EpochReporter(context, told, settings, classes)
+        self._keep(train(job), classes, extend=previous is not None)
+        context.call_on_fit_task_end(**told, reconstruction_attributes={})
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> DigitANNClassifier:
+        """Train one pass over a chunk of rows, in their order, the optimizer carried on.
+
+        The learning rate is constant: a schedule would need to know how many chunks there are.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Rows of this chunk.
+        y : array-like of shape (n_samples,)
+            Their labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any chunk may have; needed at the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        DigitANNClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`; also with early stopping or ``class_weight="balanced"``, which need all
+            rows at once.
+        """
+        params = self._checked_parameters()
+        for name, wrong in (("early_stopping", True), ("class_weight", "balanced")):
+            if params[name] == wrong:
+                raise ValueError(
+                    f"Got {name}={wrong!r} in partial_fit, which sees one chunk at a time, "
+                    f"expected it in fit alone."
+                )
+        if _check_partial_fit_first_call(self, classes):
+            self.__dict__.pop("_network", None)
+        first = "_network" not in self.__dict__
+        X, y, _, weights = self._check_rows(X, y, sample_weight, reset=first)
+        self._refuse_unknown_labels("y", y, self.classes_)
+        seed = self._draw_seed() if first else 0
+        settings = replace(settings_from(params, len(y)), learning_rate_schedule="constant")
+        network = self.__dict__.get("_network") or self._new_network(
+            settings, X, len(self.classes_), seed
+        )
+        indices = np.searchsorted(self.classes_, y)
+        weights = self._class_weighted(y, self.classes_, weights)
+        job = Job(settings, Rows(X, indices, weights), None, network, seed, 1, shuffle=False)
+        job.slots = self.__dict__.get("_slots")
+        result = train(job)
+        self._keep(result, self.classes_, extend=not first)
+        self._slots = result.slots
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Labels of rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The most probable label of each row.
+        """
+        indices = self._logits(X).argmax(axis=1)
+        return np.asarray(self.classes_[indices])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`; float64 where training was in float64, else float32.
+        """
+        return softmax(self._logits(X))
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Logarithms of the probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns as in `classes_`; -inf where a probability is 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def decision_function(self, X: Any) -> Array:
+        """Logits; with two classes the log-odds of the second.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Rows as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) with two classes
+            Larger means more probable.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy on rows.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Rows as in `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+            True labels, or one-hot rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            Share of the rows whose label is right.
+        """
+        return float(
+            accuracy_score(labels_from(y)[0], self.predict(X), sample_weight=sample_weight)
+        )
+
+    @property
+    def keras_model_(self) -> Any:
+        """A Keras model that computes the same probabilities, built anew at each access.
+
+        It is the caller's own: changing it changes nothing here. Accessing it imports
+        TensorFlow.
+        """
+        check_is_fitted(self, "_network")
+        from ._keras.conversion import keras_model
+
+        n_hidden = len(self._network.kernels) - 1
+        return keras_model(
+            self._network,
+            per_layer("dropout", self.dropout, n_hidden),
+            per_layer("l2", self.l2, n_hidden),
+        )
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Weights of each layer, read-only."""
+        return list(self._fitted_network("coefs_").kernels)
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Biases of each layer, read-only."""
+        return list(self._fitted_network("intercepts_").biases)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Also show the entries of `optimizer_params` as ``optimizer__name``.
+
+        Returns
+        -------
+        dict
+            Parameter names and values.
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        if deep and isinstance(self.optimizer_params, dict):
+            params |= {f"optimizer__{k}": v for k, v in self.optimizer_params.items()}
+        return params
+
+    def set_params(self, **params: Any) -> DigitANNClassifier:
+        """Set parameters by name.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters; ``optimizer__name`` sets one entry of a new `optimizer_params`.
+
+        Returns
+        -------
+        DigitANNClassifier
+            Itself.
+        """
+        prefix = "optimizer__"
+        options = {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
+        super().set_params(**{k: v for k, v in params.items() if not k.startswith(prefix)})
+        if options:
+            self.optimizer_params = {**(self.optimizer_params or {}), **options}
+        return self
+
+    def set_callbacks(self, *callbacks: Any) -> DigitANNClassifier:
+        """Set scikit-learn callbacks, such as ``sklearn.callback.ProgressBar()``.
+
+        Parameters
+        ----------
+        *callbacks : callback instances
+            scikit-learn callbacks; epochs are their tasks.
+
+        Returns
+        -------
+        DigitANNClassifier
+            Itself.
+
+        Raises
+        ------
+        TypeError
+            If one is a Keras callback, which belongs into `keras_callbacks`.
+        """
+        for callback in callbacks:
+            if hasattr(callback, "on_epoch_end") and not hasattr(callback, "on_fit_task_end"):
+                raise TypeError(
+                    f"Got the Keras callback {callback!r} in set_callbacks, expected a "
+                    "scikit-learn callback: Keras callbacks go into the parameter keras_callbacks."
+                )
+        return super().set_callbacks(*callbacks)
+
+    def _checked_parameters(self) -> dict[str, Any]:
+        params = super().get_params(deep=False)
+        check_parameters(params)
+        return params
+
+    def _check_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    ) -> tuple[Any, Array, Array, Array]:
+        """X, labels, classes and weights of the rows that count, validated."""
+        y, classes = labels_from(y)
+        X, y = validate_data(
+            self, flatten_images(X), y, accept_sparse="csr", dtype=NUMERIC, reset=reset
+        )
+        check_classification_targets(y)
+        if not reset and "_network" in self.__dict__:
+            X = self._like_training(X)
+        X = dense(X)
+        classes = np.unique(y) if classes is None else classes
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weights.all():
+            counts = weights > 0
+            X, y, weights = X[counts], y[counts], weights[counts]
+        return X, y, classes, weights
+
+    def _like_training(self, X: Any) -> Any:
+        """Rows of a later chunk in the form of the first."""
+        on_bytes = self._network.input_scale != 1.0
+        if on_bytes and X.dtype != np.uint8:
+            raise ValueError(
+                f"Got a chunk of dtype {X.dtype} after chunks of uint8 pixels, expected uint8."
+            )
+        return X if on_bytes else X.astype(self._network.dtype, copy=False)
+
+    def _check_validation_rows(self, X_val: Any, y_val: Any, classes: Array) -> Rows | None:
+        if X_val is None and y_val is None:
+            return None
+        if X_val is None or y_val is None:
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"Got {missing}=None, expected both X_val and y_val or neither.")
+        X_val, y_val = validate_data(
+            self,
+            flatten_images(X_val),
+            labels_from(y_val)[0],
+            accept_sparse="csr",
+            dtype=NUMERIC,
+            reset=False,
+        )
+        self._refuse_unknown_labels("y_val", y_val, classes)
+        return Rows(X_val, np.searchsorted(classes, y_val), np.ones(len(y_val)))
+
+    @staticmethod
+    def _refuse_unknown_labels(name: str, y: Array, classes: Array) -> None:
+        unknown = np.setdiff1d(y, classes)
+        if len(unknown):
+            raise ValueError(
+                f"Got {name} with the labels {unknown.tolist()}, expected only the training "
+                f"classes {classes.tolist()}."
+            )
+
+    def _split(self, y: Array, seed: int) -> tuple[Array, Array]:
+        """Which rows train and which are held back, each class in its share of both."""
+        try:
+            training, held_back = train_test_split(
+                np.arange(len(y)),
+                test_size=max(ceil(self.validation_fraction * len(y)), len(np.unique(y))),
+                random_state=int(generator(seed, SPLIT).integers(2**31)),
+                stratify=y,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"Got {len(y)} rows (n_samples={len(y)}) with validation_fraction="
+                f"{self.validation_fraction!r}, expected enough of each class to hold some back "
+                f"for early stopping. {error}"
+            ) from error
+        return training, held_back
+
+    def _class_weighted(self, y: Array, classes: Array, weights: Array) -> Array:
+        """Weights of rows times those of their classes."""
+        if self.class_weight is None:
+            return weights
+        if isinstance(self.class_weight, str):
+            present = np.unique(y)
+            balanced = compute_class_weight("balanced", classes=present, y=y, sample_weight=weights)
+            return np.asarray(weights * balanced[np.searchsorted(present, y)])
+        unknown = [label for label in self.class_weight if label not in classes.tolist()]
+        if unknown:
+            raise ValueError(
+                f"Got class_weight for the labels {unknown}, which are not among the classes "
+                f"{classes.tolist()}."
+            )
+        of_class = np.array([self.class_weight.get(label, 1.0) for label in classes.tolist()])
+        return np.asarray(weights * of_class[np.searchsorted(classes, y)])
+
+    def _draw_seed(self) -> int:
+        state = self.random_state
+        if state is None:
+            return int(np.random.SeedSequence().generate_state(1)[0])
+        if isinstance(state, np.random.RandomState):
+            return int(state.randint(2**31 - 1))
+        return int(state)
+
+    def _new_network(self, settings: Any, X: Any, n_classes: int, seed: int) -> Network:
+        dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
+        network = initial_network(settings, X.shape[1], n_classes, dtype, seed)
+        return replace(network, input_scale=1 / 255) if X.dtype == np.uint8 else network
+
+    def _previous_network(self, X: Any, classes: Array, settings: Any) -> Network | None:
+        """The network a warm start goes on from."""
+        network: Network | None = self.__dict__.get("_network") if self.warm_start else None
+        if network is None:
+            return None
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"Got y with the classes {classes.tolist()}, expected those of the fit before, "
+                f"{self.classes_.tolist()}, since warm_start=True."
+            )
+        fresh = self._new_network(settings, X, len(classes), seed=0)
+        if network.layout() != fresh.layout():
+            raise ValueError(
+                f"Got X and parameters for a network of {fresh.layout()}, expected those of the "
+                f"fit before, {network.layout()}, since warm_start=True."
+            )
+        return network.astype(fresh.dtype)
+
+    def _keras_callback_list(self) -> list[Any]:
+        given = self.keras_callbacks
+        if given is None:
+            return []
+        callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
+        for callback in callbacks:
+            if hasattr(callback, "on_fit_task_end"):
+                raise TypeError(
+                    f"Got the scikit-learn callback {callback!r} in keras_callbacks, expected "
+                    "Keras callbacks: scikit-learn's are given to set_callbacks."
+                )
+            if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
+                raise TypeError(
+                    f"Got {callback!r} in keras_callbacks, expected instances of "
+                    "keras.callbacks.Callback."
+                )
+        return callbacks
+
+    def _keep(self, result: Result, classes: Array, *, extend: bool) -> None:
+        """Take over what a training run has left."""
+        history = result.history
+        if extend:
+            before = self.history_
+            history = {name: before.get(name, []) + values for name, values in history.items()}
+        self.__dict__.update(fitted_attributes(result.network, classes, history, result.best_epoch))
+        self.__dict__.pop("_slots", None)
+        if result.stopped == "interrupted":
+            warnings.warn("Training interrupted by the user.", UserWarning, stacklevel=3)
+        elif result.stopped == "diverged":
+            warnings.warn(
+                f"Training diverged in epoch {result.n_epochs}: the weights of the epoch before "
+                "are kept. Try a smaller learning_rate or scaled X.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _fitted_network(self, name: str) -> Network:
+        network: Network | None = self.__dict__.get("_network")
+        if network is None:
+            raise AttributeError(f"{type(self).__name__} has no {name} before fit.")
+        return network
+
+    def _logits(self, X: Any) -> Array:
+        network: Network | None = self.__dict__.get("_network")
+        if network is not None and self._is_plain(X, network):
+            return network.logits(X)
+        check_is_fitted(self, "_network")
+        assert network is not None
+        # What overflows float32 is refused, so it needs no warning as well.
+        with np.errstate(over="ignore"):
+            X = validate_data(
+                self,
+                flatten_images(X),
+                accept_sparse="csr",
+                dtype=(network.dtype, np.uint8),
+                reset=False,
+            )
+        return network.logits(X)
+
+    def _is_plain(self, X: Any, network: Network) -> bool:
+        """Whether X is so plain an array that validation could neither change nor refuse it."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype == network.dtype
+            and X.ndim == 2
+            and X.shape[1] == network.n_features
+            and len(X) > 0
+            and "feature_names_in_" not in self.__dict__
+            # A product through BLAS, unlike a sum, raises no floating-point warning.
+            and isfinite(np.vdot(X, X))
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        return tags

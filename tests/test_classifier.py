@@ -1,0 +1,591 @@
+import copy
+import pickle
+import re
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import accuracy_score
+
+from skdigits import DigitANNClassifier, PixelScaler
+from skdigits._network import ACTIVATIONS
+from skdigits.datasets import load_mnist_sample
+
+SMALL = {"hidden_layer_sizes": (32, 16), "epochs": 8, "random_state": 0, "learning_rate": 0.005}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_mnist_sample(subset="train", return_X_y=True)
+    X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
+    scale = PixelScaler().fit(X)
+    return scale.transform(X[:1500]), y[:1500], scale.transform(X_test), y_test
+
+
+def assert_same_weights(a, b):
+    for first, second in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_learns_digits_and_shows_what_it_learned(digits):
+    X, y, X_test, y_test = digits
+    model = DigitANNClassifier(**SMALL).fit(X, y)
+    assert model.score(X_test, y_test) > 0.85
+    assert model.classes_.tolist() == [str(d) for d in range(10)]
+    assert model.n_features_in_ == 784
+    assert [w.shape for w in model.coefs_] == [(784, 32), (32, 16), (16, 10)]
+    assert [b.shape for b in model.intercepts_] == [(32,), (16,), (10,)]
+    assert {w.dtype for w in model.coefs_} == {np.dtype(np.float32)}
+    assert (model.n_iter_, model.best_epoch_, len(model.loss_curve_)) == (8, 8, 8)
+    assert (model.n_layers_, model.n_outputs_, model.out_activation_) == (4, 10, "softmax")
+    assert model.validation_scores_ is None
+    assert model.loss_curve_[-1] < model.loss_curve_[0] / 2
+    assert set(model.history_) == {"loss", "accuracy", "learning_rate"}
+
+
+def test_answers_agree_with_each_other(digits):
+    X, y, X_test, y_test = digits
+    model = DigitANNClassifier(**SMALL).fit(X, y)
+    proba = model.predict_proba(X_test)
+    np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(model.predict_log_proba(X_test), np.log(proba), atol=1e-4)
+    logits = model.decision_function(X_test)
+    np.testing.assert_array_equal(logits.argmax(axis=1), proba.argmax(axis=1))
+    np.testing.assert_array_equal(model.predict(X_test), model.classes_[proba.argmax(axis=1)])
+    assert model.score(X_test, y_test) == accuracy_score(y_test, model.predict(X_test))
+    np.testing.assert_allclose(model.keras_model_.predict(X_test, verbose=0), proba, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_every_activation_learns(digits, activation):
+    X, y, X_test, y_test = digits
+    model = DigitANNClassifier(**SMALL).set_params(activation=activation).fit(X, y)
+    assert model.score(X_test, y_test) > 0.65
+
+
+@pytest.mark.parametrize("labels", [np.arange(10), np.array(list("abcdefghij"))])
+def test_labels_of_any_kind_give_the_same_network(digits, labels):
+    X, y, X_test, _ = digits
+    model = DigitANNClassifier(**SMALL).fit(X, y)
+    other = DigitANNClassifier(**SMALL).fit(X, labels[y.astype(int)])
+    np.testing.assert_array_equal(other.predict(X_test), labels[model.predict(X_test).astype(int)])
+    assert_same_weights(model, other)
+
+
+def test_one_hot_targets(digits):
+    X, y, X_test, y_test = digits
+    plain = DigitANNClassifier(**SMALL).fit(X, y.astype(int))
+    model = DigitANNClassifier(**SMALL).fit(X, np.eye(10)[y.astype(int)])
+    assert model.classes_.tolist() == list(range(10))
+    assert_same_weights(model, plain)
+    one_hot = np.eye(10, dtype=np.float32)[y_test.astype(int)]
+    assert model.score(X_test, one_hot) == plain.score(X_test, y_test.astype(int))
+
+
+@pytest.mark.parametrize("row", [[0, 0, 0], [1, 1, 0], [0.5, 0.5, 0], [1, 0, 2]])
+def test_other_rows_of_targets_are_refused(row):
+    y = np.array([[1, 0, 0], row, [0, 1, 0]])
+    with pytest.raises(ValueError, match=r"shape \(3, 3\) whose row 1 is .*multilabel"):
+        DigitANNClassifier().fit(np.ones((3, 4)), y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_two_classes(digits, dtype):
+    X, y, X_test, y_test = digits
+    few, few_test = np.isin(y, ["3", "8"]), np.isin(y_test, ["3", "8"])
+    model = DigitANNClassifier(**SMALL).fit(X[few].astype(dtype), y[few])
+    scores = model.decision_function(X_test.astype(dtype))
+    assert scores.shape == (len(X_test),)
+    np.testing.assert_array_equal(model.predict(X_test.astype(dtype)) == "8", scores > 0)
+    proba = model.predict_proba(X_test.astype(dtype))
+    np.testing.assert_allclose(scores, np.log(proba[:, 1] / proba[:, 0]), rtol=1e-2, atol=1e-3)
+    assert proba.dtype == dtype
+    assert model.score(X_test[few_test].astype(dtype), y_test[few_test]) > 0.9
+
+
+def test_bytes_are_pixels():
+    X, y = load_mnist_sample(subset="test", return_X_y=True)
+    scaled = PixelScaler().fit_transform(X)
+    on_bytes = DigitANNClassifier(**SMALL).fit(X, y)
+    on_floats = DigitANNClassifier(**SMALL).fit(scaled, y)
+    for a, b in zip(on_bytes.coefs_, on_floats.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    expected = on_floats.predict_proba(scaled)
+    for same in (X, X.astype(np.float32), X.astype(np.float64), X.astype(int), X.tolist()):
+        np.testing.assert_allclose(on_bytes.predict_proba(same), expected, atol=1e-5)
+    np.testing.assert_allclose(on_bytes.keras_model_.predict(X, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda X: X.reshape(-1, 28, 28),
+        lambda X: np.asfortranarray(X),
+        lambda X: X[:, ::-1].copy()[:, ::-1],
+        lambda X: pd.DataFrame(X),
+        lambda X: X.tolist(),
+        sparse.csr_array,
+        sparse.csc_matrix,
+        sparse.coo_array,
+    ],
+    ids=["images", "fortran", "strided", "frame", "list", "csr", "csc", "coo"],
+)
+def test_forms_of_x_change_nothing(digits, convert):
+    X, y, X_test, _ = digits
+    X, y, X_test = X[:300], y[:300], X_test[:50]
+    params = SMALL | {"epochs": 2}
+    if convert(X[:1]).__class__ is list:
+        # Lists of numbers become float32 like everything that isn't float64.
+        X = X.astype(np.float32)
+    expected = DigitANNClassifier(**params).fit(X, y)
+    model = DigitANNClassifier(**params).fit(convert(X), y)
+    assert model.n_features_in_ == 784
+    np.testing.assert_allclose(
+        model.predict_proba(convert(X_test)), expected.predict_proba(X_test), atol=1e-5
+    )
+
+
+def test_float64_is_computed_in_float64(digits):
+    X, y, X_test, _ = digits
+    model = DigitANNClassifier(**SMALL, dropout=0.1, l2=1e-4, label_smoothing=0.1)
+    model.set_params(batch_norm=True, weight_averaging=True)
+    model.fit(X[:300].astype(np.float64), y[:300])
+    assert {w.dtype for w in model.coefs_} == {np.dtype(np.float64)}
+    proba = model.predict_proba(X_test)
+    assert proba.dtype == np.float64
+    np.testing.assert_allclose(model.keras_model_.predict(X_test, verbose=0), proba, atol=1e-6)
+
+
+def test_weights_of_rows_stand_for_copies(digits):
+    X, y, _, _ = digits
+    X, y = X[:100].astype(np.float64), y[:100]
+    counts = np.random.default_rng(0).integers(0, 4, 100)
+    params = SMALL | {"batch_size": 400}
+    weighted = DigitANNClassifier(**params).fit(X, y, sample_weight=counts)
+    copied = DigitANNClassifier(**params).fit(np.repeat(X, counts, axis=0), y.repeat(counts))
+    np.testing.assert_allclose(weighted.coefs_[0], copied.coefs_[0], atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "class_weight", ["balanced", {"3": 4.0}, {str(d): 1.0 + d for d in range(10)}]
+)
+def test_class_weight_is_sample_weight_by_class(digits, class_weight):
+    X, y, _, _ = digits
+    X, y = X[:400], y[:400]
+    labels, counts = np.unique(y, return_counts=True)
+    if class_weight == "balanced":
+        of_label = dict(zip(labels, len(y) / (10 * counts), strict=True))
+    else:
+        of_label = {label: class_weight.get(label, 1.0) for label in labels}
+    by_class = DigitANNClassifier(class_weight=class_weight, **SMALL).fit(X, y)
+    by_row = DigitANNClassifier(**SMALL).fit(X, y, [of_label[label] for label in y])
+    np.testing.assert_allclose(by_class.coefs_[0], by_row.coefs_[0], atol=1e-5)
+
+
+def test_class_weight_of_an_unknown_label_is_refused(digits):
+    X, y, _, _ = digits
+    with pytest.raises(ValueError, match=r"Got class_weight for the labels \[3\], which are not"):
+        DigitANNClassifier(class_weight={3: 2.0}).fit(X, y)
+
+
+def test_zero_weights_alone_are_refused():
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        DigitANNClassifier().fit([[0.0], [1.0]], [0, 1], sample_weight=[0, 0])
+
+
+def test_early_stopping_keeps_the_best_weights(digits):
+    X, y, X_test, y_test = digits
+    model = DigitANNClassifier(early_stopping=True, n_iter_no_change=3, **SMALL)
+    model.set_params(epochs=60, learning_rate_schedule="constant").fit(X, y)
+    scores = model.validation_scores_
+    assert len(scores) == len(model.validation_loss_curve_) == model.n_iter_ < 60
+    ranked = list(zip(scores, np.negative(model.validation_loss_curve_), strict=True))
+    assert model.best_epoch_ == ranked.index(max(ranked)) + 1
+    assert model.n_iter_ == int(np.argmax(scores)) + 1 + 3
+    X_val, y_val = X[1000:], y[1000:]
+    given = clone(model).fit(X[:1000], y[:1000], X_val=X_val, y_val=y_val)
+    np.testing.assert_allclose(given.score(X_val, y_val), max(given.validation_scores_))
+    assert given.score(X_test, y_test) > 0.8
+
+
+def test_validation_rows_give_curves_and_change_nothing(digits):
+    X, y, X_test, y_test = digits
+    watched = DigitANNClassifier(**SMALL).fit(X, y, X_val=X_test, y_val=y_test)
+    assert_same_weights(watched, DigitANNClassifier(**SMALL).fit(X, y))
+    assert len(watched.validation_scores_) == watched.n_iter_ == 8
+    np.testing.assert_allclose(watched.validation_scores_[-1], watched.score(X_test, y_test))
+    loss = -watched.predict_log_proba(X_test)[np.arange(1000), y_test.astype(int)].mean()
+    np.testing.assert_allclose(watched.validation_loss_curve_[-1], loss, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        ({"X_val": np.ones((2, 784))}, "Got y_val=None, expected both"),
+        ({"y_val": ["1", "2"]}, "Got X_val=None, expected both"),
+        ({"X_val": np.ones((2, 784)), "y_val": ["1", "x"]}, r"labels \['x'\], expected only"),
+        ({"X_val": np.ones((2, 5)), "y_val": ["1", "2"]}, "X has 5 features"),
+    ],
+)
+def test_wrong_validation_rows(digits, validation, message):
+    X, y, _, _ = digits
+    with pytest.raises(ValueError, match=message):
+        DigitANNClassifier(**SMALL).fit(X, y, **validation)
+
+
+def test_too_few_rows_to_hold_back():
+    with pytest.raises(ValueError, match="Got 3 rows .* with validation_fraction=0.1, expected"):
+        DigitANNClassifier(early_stopping=True).fit([[0.0], [1.0], [2.0]], [0, 1, 1])
+
+
+def test_warm_start_goes_on_from_the_weights(digits):
+    X, y, _, _ = digits
+    params = SMALL | {"learning_rate_schedule": "constant", "optimizer": "sgd"}
+    warm = DigitANNClassifier(warm_start=True, **params).fit(X, y)
+    before = warm.loss_curve_
+    start = warm.coefs_[0].copy()
+    warm.set_params(epochs=1, learning_rate=1e-9).fit(X, y)
+    np.testing.assert_allclose(warm.coefs_[0], start, atol=1e-6)
+    assert warm.loss_curve_[:8] == before
+    assert warm.n_iter_ == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_layer_sizes": (9,)}, "784-9-10 relu.*784-32-16-10 relu"),
+        ({"activation": "tanh"}, "tanh.*relu"),
+        ({"batch_norm": True}, "with batch normalisation"),
+    ],
+)
+def test_warm_start_refuses_another_network(digits, change, message):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(warm_start=True, **SMALL).set_params(epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**change).fit(X, y)
+    with pytest.raises(ValueError, match=r"expected those of the fit before"):
+        model.set_params(**dict(SMALL, activation="relu", batch_norm=False)).fit(
+            X[:50], y[:50] > "4"
+        )
+
+
+def test_partial_fit_learns_chunk_by_chunk(digits):
+    X, y, X_test, y_test = digits
+    model = DigitANNClassifier(**SMALL)
+    for _ in range(5):
+        for start in range(0, 1500, 128):
+            chunk = slice(start, start + 128)
+            model.partial_fit(X[chunk], y[chunk], classes=np.unique(y))
+    assert model.score(X_test, y_test) > 0.8
+    assert model.n_iter_ == 60
+
+
+def test_chunks_are_the_same_as_one_pass(digits):
+    X, y, _, _ = digits
+    X, y = X[:1280], y[:1280]
+    params = SMALL | {"batch_size": 64, "dropout": 0.2}
+    whole = DigitANNClassifier(**params).partial_fit(X, y, np.unique(y))
+    chunked = DigitANNClassifier(**params)
+    for start, stop in [(0, 640), (640, 704), (704, 1280)]:
+        chunked.partial_fit(X[start:stop], y[start:stop], np.unique(y))
+    assert_same_weights(whole, chunked)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"early_stopping": True}, "Got early_stopping=True in partial_fit"),
+        ({"class_weight": "balanced"}, "Got class_weight='balanced' in partial_fit"),
+    ],
+)
+def test_partial_fit_refuses_what_needs_all_rows(params, message):
+    with pytest.raises(ValueError, match=message):
+        DigitANNClassifier(**params).partial_fit([[0.0], [1.0]], [0, 1], [0, 1])
+
+
+def test_partial_fit_needs_classes_and_keeps_to_them():
+    model = DigitANNClassifier()
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        model.partial_fit([[0.0]], [0])
+    model.partial_fit([[0.0], [1.0]], [0, 1], classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"labels \[3\], expected only"):
+        model.partial_fit([[0.0]], [3])
+
+
+def test_dropout_and_l2_by_layer(digits):
+    X, y, _, _ = digits
+    plain = DigitANNClassifier(**SMALL).fit(X, y)
+    decayed = DigitANNClassifier(**SMALL, l2=(0.1, 0.0)).fit(X, y)
+    assert np.abs(decayed.coefs_[0]).sum() < np.abs(plain.coefs_[0]).sum() / 2
+    dropped = DigitANNClassifier(**SMALL, dropout=(0.0, 0.5)).fit(X, y)
+    assert dropped.loss_curve_[-1] > plain.loss_curve_[-1]
+    rates = [layer.rate for layer in dropped.keras_model_.layers if hasattr(layer, "rate")]
+    assert rates == [0.5]
+
+
+def test_label_smoothing_makes_probabilities_modest(digits):
+    X, y, X_test, _ = digits
+    plain = DigitANNClassifier(**SMALL).fit(X, y).predict_proba(X_test)
+    smoothed = DigitANNClassifier(**SMALL, label_smoothing=0.2).fit(X, y).predict_proba(X_test)
+    assert smoothed.max(axis=1).mean() < plain.max(axis=1).mean() - 0.05
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda keras: keras.optimizers.SGD(learning_rate=0.05, momentum=0.9),
+        lambda keras: keras.optimizers.SGD,
+        lambda keras: "SGD",
+    ],
+    ids=["instance", "class", "name"],
+)
+def test_optimizer_in_any_form(digits, make):
+    import keras
+
+    X, y, _, _ = digits
+    given = make(keras)
+    params = SMALL | {"learning_rate": 0.05, "optimizer": given}
+    model = DigitANNClassifier(**params).set_params(optimizer__momentum=0.9)
+    reference = DigitANNClassifier(**params)
+    reference.set_params(optimizer="sgd", optimizer_params={"momentum": 0.9}).fit(X, y)
+    for _ in range(2):
+        assert_same_weights(clone(model).fit(X, y), reference)
+    assert model.optimizer is given
+
+
+def test_learning_rate_none_is_the_optimizers_own(digits):
+    import keras
+
+    X, y, _, _ = digits
+    own = DigitANNClassifier(**SMALL | {"learning_rate": None, "epochs": 1})
+    own.set_params(optimizer=keras.optimizers.Adam(0.003), learning_rate_schedule="constant")
+    np.testing.assert_allclose(own.fit(X, y).history_["learning_rate"], [0.003])
+    own.set_params(optimizer="sgd")
+    np.testing.assert_allclose(own.fit(X, y).history_["learning_rate"], [0.01])
+
+
+def test_keras_learning_rate_schedules_are_refused_with_the_way_out(digits):
+    import keras
+
+    X, y, _, _ = digits
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 100, 0.9)
+    with pytest.raises(ValueError, match="use the parameter learning_rate_schedule"):
+        DigitANNClassifier(optimizer=keras.optimizers.Adam(schedule)).fit(X, y)
+
+
+def test_options_of_the_optimizer_are_parameters():
+    model = DigitANNClassifier(optimizer_params={"momentum": 0.5})
+    given = model.optimizer_params
+    assert model.get_params()["optimizer__momentum"] == 0.5
+    assert "optimizer__momentum" not in model.get_params(deep=False)
+    copy_ = clone(model).set_params(optimizer__momentum=0.9, optimizer__nesterov=True)
+    assert copy_.optimizer_params == {"momentum": 0.9, "nesterov": True}
+    assert given == {"momentum": 0.5}
+    with pytest.raises(ValueError, match="Invalid parameter 'momentum'"):
+        model.set_params(momentum=0.9)
+
+
+def test_keras_callbacks_are_called_in_order_on_copies(digits):
+    import keras
+
+    X, y, _, _ = digits
+    calls = []
+
+    class Recorder(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            calls.append("train begin")
+
+        def on_epoch_begin(self, epoch, logs=None):
+            calls.append(f"begin {epoch}")
+
+        def on_epoch_end(self, epoch, logs=None):
+            calls.append(f"end {epoch} {sorted(logs)}")
+            self.model.stop_training = epoch == 1
+
+        def on_train_end(self, logs=None):
+            calls.append("train end")
+
+    recorder = Recorder()
+    model = DigitANNClassifier(keras_callbacks=[recorder], **SMALL).fit(X, y)
+    logs = "['accuracy', 'learning_rate', 'loss']"
+    assert calls == [
+        "train begin", "begin 0", f"end 0 {logs}", "begin 1", f"end 1 {logs}", "train end",
+    ]  # fmt: skip
+    assert model.n_iter_ == 2
+    assert recorder._model is None
+
+
+def test_batch_hooks_see_every_batch_and_change_nothing(digits):
+    import keras
+
+    X, y, _, _ = digits
+    seen = []
+    hook = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append((batch, logs["loss"]))
+    )
+    params = SMALL | {"epochs": 2}
+    model = DigitANNClassifier(**params, keras_callbacks=[hook]).fit(X, y)
+    assert [batch for batch, _ in seen] == [*range(12)] * 2
+    np.testing.assert_allclose([seen[11][1], seen[23][1]], model.loss_curve_, rtol=1e-6)
+    assert_same_weights(model, DigitANNClassifier(**params).fit(X, y))
+
+
+def test_callbacks_steer_the_learning_rate(digits):
+    import keras
+
+    X, y, _, _ = digits
+    rates = [0.01, 0.001, 0.02]
+    steer = keras.callbacks.LearningRateScheduler(lambda epoch: rates[epoch])
+    params = SMALL | {"epochs": 3, "learning_rate_schedule": "constant"}
+    model = DigitANNClassifier(**params, keras_callbacks=[steer]).fit(X, y)
+    np.testing.assert_allclose(model.history_["learning_rate"], rates, rtol=1e-6)
+    by_hand = DigitANNClassifier(**params | {"epochs": 1, "learning_rate": 0.01}).fit(X, y)
+    np.testing.assert_allclose(by_hand.loss_curve_[0], model.loss_curve_[0], rtol=1e-6)
+
+
+def test_kerass_own_early_stopping_works(digits):
+    import keras
+
+    X, y, X_test, y_test = digits
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+    params = SMALL | {"epochs": 60, "learning_rate": 0.02, "keras_callbacks": [stop]}
+    model = DigitANNClassifier(**params).fit(X, y, X_val=X_test, y_val=y_test)
+    assert model.n_iter_ < 60
+    losses = -model.predict_log_proba(X_test)[np.arange(1000), y_test.astype(int)]
+    np.testing.assert_allclose(losses.mean(), min(model.validation_loss_curve_), rtol=1e-4)
+
+
+def test_callbacks_at_the_wrong_door_are_shown_the_right_one():
+    import keras
+    from sklearn.callback import ProgressBar
+
+    with pytest.raises(TypeError, match="given to set_callbacks"):
+        DigitANNClassifier(keras_callbacks=[ProgressBar()]).fit([[0.0], [1.0]], [0, 1])
+    with pytest.raises(TypeError, match="go into the parameter keras_callbacks"):
+        DigitANNClassifier().set_callbacks(keras.callbacks.TerminateOnNaN())
+    with pytest.raises(TypeError, match=r"expected instances of keras\.callbacks\.Callback"):
+        DigitANNClassifier(keras_callbacks=[keras.callbacks.TerminateOnNaN]).fit(
+            [[0.0], [1.0]], [0, 1]
+        )
+
+
+def test_verbose_prints_a_line_per_epoch(digits, capsys):
+    X, y, _, _ = digits
+    DigitANNClassifier(**SMALL, verbose=True).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8
+    assert re.fullmatch(r"Epoch 8/8: loss 0\.\d+, accuracy [01]\.?\d*, learning_rate .+", lines[-1])
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        copy.deepcopy,
+        lambda model: pickle.loads(pickle.dumps(model)),
+        pytest.param("joblib", id="joblib"),
+    ],
+)
+@pytest.mark.parametrize("fitted", [False, True])
+def test_copies_are_equal_to_the_last_bit(digits, tmp_path, duplicate, fitted):
+    X, y, X_test, _ = digits
+    model = DigitANNClassifier(**SMALL, batch_norm=True, optimizer_params={"beta_1": 0.8})
+    if fitted:
+        model.fit(X, y)
+    if duplicate == "joblib":
+        joblib.dump(model, tmp_path / "model.joblib")
+        other = joblib.load(tmp_path / "model.joblib")
+    else:
+        other = duplicate(model)
+    assert other.get_params() == model.get_params()
+    if fitted:
+        np.testing.assert_array_equal(other.predict_proba(X_test), model.predict_proba(X_test))
+    else:
+        with pytest.raises(NotFittedError):
+            other.predict(X_test)
+
+
+def test_clone_is_unfitted(digits):
+    X, y, X_test, _ = digits
+    model = DigitANNClassifier(**SMALL).fit(X, y)
+    with pytest.raises(NotFittedError):
+        clone(model).predict(X_test)
+    assert not hasattr(clone(model), "coefs_")
+
+
+def test_divergence_ends_with_an_error_when_there_is_nothing_to_keep(digits):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(**SMALL).set_params(
+        optimizer="sgd", learning_rate=1e30, learning_rate_schedule="constant"
+    )
+    with pytest.raises(ValueError, match="training diverged. Try a learning_rate below 1e[+]30"):
+        model.fit(X, y)
+
+
+def test_divergence_keeps_the_last_good_weights(digits):
+    import keras
+
+    X, y, X_test, y_test = digits
+    blow_up = keras.callbacks.LearningRateScheduler(lambda epoch: 0.05 if epoch < 5 else 1e30)
+    params = SMALL | {"optimizer": "sgd", "learning_rate": 0.05}
+    params |= {"learning_rate_schedule": "constant", "keras_callbacks": [blow_up]}
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 6"):
+        model = DigitANNClassifier(**params).fit(X, y)
+    proba = model.predict_proba(X_test)
+    assert np.isfinite(proba).all()
+    assert model.score(X_test, y_test) > 0.3
+
+
+def test_interruption_keeps_the_weights_so_far(digits):
+    import keras
+
+    X, y, X_test, y_test = digits
+
+    def press(epoch, logs):
+        if epoch == 4:
+            raise KeyboardInterrupt
+
+    params = SMALL | {"keras_callbacks": [keras.callbacks.LambdaCallback(on_epoch_end=press)]}
+    with pytest.warns(UserWarning, match="interrupted by the user"):
+        model = DigitANNClassifier(**params).fit(X, y)
+    assert model.n_iter_ == 5
+    assert model.score(X_test, y_test) > 0.7
+
+
+def test_nothing_given_is_changed(digits):
+    X, y, _, _ = digits
+    X, y = X[:200].copy(), y[:200].copy()
+    weights = np.arange(200, dtype=np.float64)
+    class_weight = {"1": 2.0}
+    before = X.copy(), y.copy(), weights.copy()
+    for array in (X, y, weights):
+        array.flags.writeable = False
+    model = DigitANNClassifier(**SMALL, class_weight=class_weight)
+    model.fit(X, y, sample_weight=weights)
+    model.predict_proba(X)
+    model.predict_proba(X[:1])
+    for array, original in zip((X, y, weights), before, strict=True):
+        np.testing.assert_array_equal(array, original)
+    assert class_weight == {"1": 2.0}
+
+
+@pytest.mark.parametrize("n_rows", [1, 3])
+@pytest.mark.parametrize("fill", [np.nan, np.inf, -np.inf, 1e39])
+def test_numbers_that_are_none_are_refused_by_the_short_path_too(digits, n_rows, fill):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
+    bad = np.full((n_rows, 784), fill)
+    for array in (bad, bad.astype(np.float64)):
+        with pytest.raises(ValueError, match="contains NaN|contains infinity|too large"):
+            model.predict_proba(array)
+
+
+def test_huge_numbers_take_the_long_path(digits):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
+    X_huge = np.full((1, 784), 1e25, dtype=np.float32)
+    assert not model._is_plain(X_huge, model._network)
+    assert model.predict(X_huge).shape == (1,)
