@@ -1,0 +1,163 @@
+"""Networks and recipes as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ._classifier import DigitANNClassifier
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network with its training.
+
+    Parameters
+    ----------
+    params : mapping of str to object
+        Parameters of `DigitANNClassifier`; all others keep their defaults.
+    source : str
+        Where network and training come from, and what was chosen here because it doesn't say.
+    published_accuracy : float or None
+        Accuracy on MNIST's test set that the source gives, None where it gives none.
+    """
+
+    params: MappingProxyType[str, Any]
+    source: str
+    published_accuracy: float | None = None
+
+
+# The sources train with Keras' Adam as it comes, at a constant rate.
+_PLAIN = {"learning_rate": 0.001, "learning_rate_schedule": "constant", "batch_size": 128}
+
+
+def _preset(source: str, published: float | None, **params: Any) -> Preset:
+    return Preset(MappingProxyType(_PLAIN | params), source, published)
+
+
+REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
+    {
+        "dense-128-64": _preset(
+            "A published project: 784-128-64-10, ReLU, softmax, Adam, cross-entropy. Epochs and "
+            "batch size chosen here.",
+            0.9737,
+            hidden_layer_sizes=(128, 64),
+            epochs=10,
+        ),
+        "regularized-128-64-32": _preset(
+            "A published project: 784-128 (L2 0.001)-64-dropout 0.3-32-dropout 0.2-10, ReLU, "
+            "softmax, Adam, early stopping. Patience, epochs and batch size chosen here.",
+            0.9728,
+            hidden_layer_sizes=(128, 64, 32),
+            l2=(0.001, 0.0, 0.0),
+            dropout=(0.0, 0.3, 0.2),
+            early_stopping=True,
+            n_iter_no_change=10,
+            epochs=60,
+        ),
+        "two-hidden": _preset(
+            "A published project whose readers try their own digit images: two hidden ReLU "
+            "layers, softmax, Adam, cross-entropy; accuracy given as high. Widths, epochs and "
+            "batch size chosen here.",
+            None,
+            hidden_layer_sizes=(256, 128),
+            epochs=10,
+        ),
+        "relu-softmax": _preset(
+            "A published notebook: ReLU hidden layers, softmax, Adam, categorical cross-entropy, "
+            "mini-batches, epochs tuned against overfitting; accuracy given as about 97 %. "
+            "Widths, epochs and batch size chosen here.",
+            0.97,
+            hidden_layer_sizes=(128, 128),
+            epochs=10,
+        ),
+        "basic-one-hot": _preset(
+            "A published script: 28 × 28 images flattened, several dense layers, softmax, pixels "
+            "scaled to 0-1, one-hot targets, a few epochs; no accuracy given. Widths, epochs and "
+            "batch size chosen here.",
+            None,
+            hidden_layer_sizes=(128, 64, 32),
+            epochs=5,
+        ),
+    }
+)
+"""The published networks that this package reproduces, by name."""
+
+
+def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier:
+    """An unfitted classifier with the network and the training of a preset.
+
+    Fit it on pixels scaled to 0–1, or on raw pixels of dtype uint8.
+
+    Parameters
+    ----------
+    name : str
+        A key of `REFERENCES`.
+    **overrides : dict
+        Parameters of `DigitANNClassifier` in place of the preset's.
+
+    Returns
+    -------
+    DigitANNClassifier
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset or parameter.
+
+    Examples
+    --------
+    >>> from skdigits import make_reference_classifier
+    >>> make_reference_classifier("dense-128-64", epochs=3).hidden_layer_sizes
+    (128, 64)
+    """
+    if name not in REFERENCES:
+        raise ValueError(f"Got name={name!r}, expected one of {', '.join(map(repr, REFERENCES))}.")
+    return DigitANNClassifier(**REFERENCES[name].params).set_params(**overrides)
+
+
+def param_grid(name: str, *, step: str | None = None) -> dict[str, list[Any]]:
+    """A grid of parameters to search.
+
+    Parameters
+    ----------
+    name : {"small", "medium"}
+        "small" has 8 candidates, "medium" has 36.
+    step : str, default=None
+        Name of the classifier's step in the pipeline to be searched, which then stands before
+        each parameter.
+
+    Returns
+    -------
+    dict of str to list
+        A new `param_grid` for scikit-learn's searches.
+
+    Raises
+    ------
+    ValueError
+        If there is no such grid.
+
+    Examples
+    --------
+    >>> from skdigits.presets import param_grid
+    >>> param_grid("small", step="ann")["ann__dropout"]
+    [0.0, 0.2]
+    """
+    grids: dict[str, dict[str, list[Any]]] = {
+        "small": {
+            "hidden_layer_sizes": [(128, 64), (512, 256)],
+            "dropout": [0.0, 0.2],
+            "learning_rate": [0.001, 0.003],
+        },
+        "medium": {
+            "hidden_layer_sizes": [(128, 64), (256, 128), (512, 256)],
+            "dropout": [0.0, 0.2, 0.4],
+            "learning_rate": [0.001, 0.003],
+            "label_smoothing": [0.0, 0.05],
+        },
+    }
+    if name not in grids:
+        raise ValueError(f"Got name={name!r}, expected one of {', '.join(map(repr, grids))}.")
+    prefix = "" if step is None else f"{step}__"
+    return {prefix + parameter: values for parameter, values in grids[name].items()}
