@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, displays, presets, preprocessing
+    from . import datasets, displays, persistence, presets, preprocessing
     from ._classifier import DigitANNClassifier
     from .persistence import load, save
     from .preprocessing import PixelScaler
@@ -22,6 +22,7 @@ __all__ = [
     "displays",
     "load",
     "make_reference_classifier",
+    "persistence",
     "preprocessing",
     "presets",
     "save",

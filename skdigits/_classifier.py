@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from math import ceil, isfinite
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -128,7 +128,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Labels, sorted.
     n_features_in_ : int
         Number of features; 784 for images of 28 × 28.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string column names.
     coefs_ : list of ndarray of shape (n_in, n_out)
         Weights of each layer, read-only, float64 where X was, else float32.
@@ -697,7 +697,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> Array:
         network: Network | None = self.__dict__.get("_network")
         if network is not None and self._is_plain(X, network):
-            return network.logits(X)
+            logits = network.logits_of_finite(X)
+            if logits is not None:
+                return logits
         check_is_fitted(self, "_network")
         assert network is not None
         # What overflows float32 is refused, so it needs no warning as well.
@@ -712,7 +714,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return network.logits(X)
 
     def _is_plain(self, X: Any, network: Network) -> bool:
-        """Whether X is so plain an array that validation could neither change nor refuse it."""
+        """Whether X is an array that validation wouldn't change, nor refuse if it is finite."""
         return (
             type(X) is np.ndarray
             and X.dtype == network.dtype
@@ -720,8 +722,6 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             and X.shape[1] == network.n_features
             and len(X) > 0
             and "feature_names_in_" not in self.__dict__
-            # A product through BLAS, unlike a sum, raises no floating-point warning.
-            and isfinite(np.vdot(X, X))
         )
 
     def __sklearn_tags__(self) -> Any:

@@ -43,7 +43,7 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
             "batch size chosen here.",
             0.9737,
             hidden_layer_sizes=(128, 64),
-            epochs=10,
+            epochs=20,
         ),
         "regularized-128-64-32": _preset(
             "A published project: 784-128 (L2 0.001)-64-dropout 0.3-32-dropout 0.2-10, ReLU, "
@@ -62,7 +62,7 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
             "batch size chosen here.",
             None,
             hidden_layer_sizes=(256, 128),
-            epochs=10,
+            epochs=20,
         ),
         "relu-softmax": _preset(
             "A published notebook: ReLU hidden layers, softmax, Adam, categorical cross-entropy, "
@@ -70,7 +70,7 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
             "Widths, epochs and batch size chosen here.",
             0.97,
             hidden_layer_sizes=(128, 128),
-            epochs=10,
+            epochs=20,
         ),
         "basic-one-hot": _preset(
             "A published script: 28 × 28 images flattened, several dense layers, softmax, pixels "
@@ -78,7 +78,7 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
             "batch size chosen here.",
             None,
             hidden_layer_sizes=(128, 64, 32),
-            epochs=5,
+            epochs=8,
         ),
     }
 )

@@ -63,7 +63,24 @@ def test_forward_pass_by_hand():
 def test_blocks_change_nothing_but_rounding(n_rows):
     network = make_network()
     X = np.random.default_rng(2).normal(size=(n_rows, 6)).astype(np.float32)
-    np.testing.assert_allclose(network.logits(X), network._forward(X), rtol=1e-5, atol=1e-5)
+    h = X
+    for kernel, bias in zip(network.kernels[:-1], network.biases[:-1], strict=True):
+        h = np.maximum(h @ kernel + bias, 0)
+    expected = h @ network.kernels[-1] + network.biases[-1]
+    np.testing.assert_allclose(network.logits(X), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("widths", [(6, 5, 4, 3), (6, 3)])
+def test_one_bad_value_anywhere_is_noticed(bad, activation, widths):
+    network = make_network(widths, activation)
+    X = np.random.default_rng(2).normal(size=(BLOCK_ROWS + 9, 6)).astype(np.float32)
+    np.testing.assert_array_equal(network.logits_of_finite(X), network.logits(X))
+    for row, column in [(0, 0), (BLOCK_ROWS + 8, 5), (7, 3)]:
+        wrong = X.copy()
+        wrong[row, column] = bad
+        assert network.logits_of_finite(wrong) is None
 
 
 def test_sparse_rows_give_the_dense_result():
