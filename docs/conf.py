@@ -10,6 +10,7 @@ release = version = skdigits.__version__
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "numpydoc"]
 templates_path: list[str] = []
 exclude_patterns = ["_build"]
+doctest_test_doctest_blocks = "default"
 
 autosummary_generate = True
 autodoc_typehints = "none"

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, displays, persistence, presets, preprocessing
+    from . import datasets, displays, persistence, preprocessing, presets
     from ._classifier import DigitANNClassifier
     from .persistence import load, save
     from .preprocessing import PixelScaler

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
@@ -17,9 +20,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from ._network import Array, Network, dense, softmax
-from ._parameters import check_parameters, per_layer, settings_from
-from ._reporting import EpochReporter, fitted_attributes
+from ._network import Array, Network, dense, layout, softmax
+from ._parameters import Settings, check_parameters, per_layer, settings_from
+from ._reporting import EpochReporter, extended_history, fitted_attributes
 from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
 from .preprocessing import flatten_images
 
@@ -35,9 +38,9 @@ def labels_from(y: Any) -> tuple[Any, Array | None]:
     ValueError
         If y has several columns and a row that isn't one 1 among zeros.
     """
-    if getattr(y, "ndim", None) is None:
+    if y is not None and not hasattr(y, "ndim"):
         y = np.asarray(y)
-    if y.ndim != 2 or y.shape[1] < 2:
+    if y is None or issparse(y) or y.ndim != 2 or y.shape[1] < 2:
         return y, None
     one_hot = np.asarray(y)
     ones = one_hot == 1
@@ -108,13 +111,14 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Epochs without improvement that early stopping waits for.
     class_weight : dict or "balanced", default=None
         Weight per label, or weights inversely proportional to the classes' frequencies;
-        multiplied by `sample_weight`. They count in the validation score of early stopping too.
+        multiplied by `sample_weight`. They also count in the score on the rows that early
+        stopping holds back.
     warm_start : bool, default=False
         Start `fit` from the weights of the fit before, with a new optimizer.
     keras_callbacks : list of keras.callbacks.Callback, default=None
         Keras callbacks; each fit uses deep copies. One with batch hooks makes training slower,
-        since its steps then run one by one. scikit-learn's own callbacks are given to
-        `set_callbacks`.
+        since its steps then run one by one. They see the weights themselves, not the averages
+        of `weight_averaging`. scikit-learn's own callbacks are given to `set_callbacks`.
     random_state : int or numpy.random.RandomState, default=None
         Seed of initial weights, validation split, order of rows and dropout. An integer gives
         the same bits each time on the same number of threads with the same versions. No global
@@ -263,33 +267,34 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If a parameter or the data are not as expected, or if training diverges at once.
         """
         params = self._checked_parameters()
-        X, y, classes, weights = self._check_rows(X, y, sample_weight, reset=True)
-        settings = settings_from(params, len(y))
-        previous = self._previous_network(X, classes, settings)
-        seed = self._draw_seed()
-        held_out = self._check_validation_rows(X_val, y_val, classes)
-        rows = Rows(X, np.searchsorted(classes, y), self._class_weighted(y, classes, weights))
-        if self.early_stopping and held_out is None:
-            training, validation = self._split(y, seed)
-            held_out, rows = rows[validation], rows[training]
-            X, y, weights = rows.X, y[training], weights[training]
-        job = Job(
-            settings=settings,
-            rows=rows,
-            validation=held_out,
-            network=previous or self._new_network(settings, X, len(classes), seed),
-            seed=seed,
-            epochs=settings.epochs,
-            keras_callbacks=self._keras_callback_list(),
-        )
-        context = self._init_callback_context(max_subtasks=settings.epochs)
-        metadata = None if sample_weight is None else {"sample_weight": weights}
-        told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
-        context.call_on_fit_task_begin(**told)
-        if context._callbacks or settings.verbose:
-            job.observer = EpochReporter(context, told, settings, classes)
-        self._keep(train(job), classes, extend=previous is not None)
-        context.call_on_fit_task_end(**told, reconstruction_attributes={})
+        with self._unchanged_on_failure():
+            X, y, classes, weights, all_weights = self._check_rows(X, y, sample_weight, reset=True)
+            rows = Rows(X, np.searchsorted(classes, y), all_weights)
+            settings = settings_from(params, len(y))
+            previous = self._previous_network(X, classes, settings) if self.warm_start else None
+            seed = self._draw_seed()
+            held_out = self._check_validation_rows(X_val, y_val, classes)
+            if self.early_stopping and held_out is None:
+                training, validation = self._split(y, seed)
+                held_out, rows = rows[validation], rows[training]
+                X, y, weights = rows.X, y[training], weights[training]
+            job = Job(
+                settings=settings,
+                rows=rows,
+                validation=held_out,
+                network=previous or self._new_network(settings, X, len(classes), seed),
+                seed=seed,
+                epochs=settings.epochs,
+                keras_callbacks=self._keras_callback_list(),
+            )
+            context = self._init_callback_context(max_subtasks=settings.epochs)
+            metadata = None if sample_weight is None else {"sample_weight": weights}
+            told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+            context.call_on_fit_task_begin(**told)
+            if context._callbacks or settings.verbose:
+                job.observer = EpochReporter(context, told, settings, classes)
+            self._keep(train(job), classes, extend=previous is not None)
+            context.call_on_fit_task_end(**told, reconstruction_attributes={})
         return self
 
     def partial_fit(
@@ -298,6 +303,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Train one pass over a chunk of rows, in their order, the optimizer carried on.
 
         The learning rate is constant: a schedule would need to know how many chunks there are.
+        Callbacks are for `fit`: none is called here.
 
         Parameters
         ----------
@@ -329,23 +335,24 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     f"Got {name}={wrong!r} in partial_fit, which sees one chunk at a time, "
                     f"expected it in fit alone."
                 )
-        if _check_partial_fit_first_call(self, classes):
-            self.__dict__.pop("_network", None)
-        first = "_network" not in self.__dict__
-        X, y, _, weights = self._check_rows(X, y, sample_weight, reset=first)
-        self._refuse_unknown_labels("y", y, self.classes_)
-        seed = self._draw_seed() if first else 0
-        settings = replace(settings_from(params, len(y)), learning_rate_schedule="constant")
-        network = self.__dict__.get("_network") or self._new_network(
-            settings, X, len(self.classes_), seed
-        )
-        indices = np.searchsorted(self.classes_, y)
-        weights = self._class_weighted(y, self.classes_, weights)
-        job = Job(settings, Rows(X, indices, weights), None, network, seed, 1, shuffle=False)
-        job.slots = self.__dict__.get("_slots")
-        result = train(job)
-        self._keep(result, self.classes_, extend=not first)
-        self._slots = result.slots
+        with self._unchanged_on_failure():
+            _check_partial_fit_first_call(self, classes)
+            first = "_network" not in self.__dict__
+            X, y, _, _, weights = self._check_rows(
+                X, y, sample_weight, reset=first, classes=self.classes_
+            )
+            settings = settings_from(params, len(y))
+            settings = replace(settings, learning_rate_schedule="constant")
+            state = self.__dict__.get("_optimizer_state")
+            seed = 0 if state else self._draw_seed()
+            network = self._previous_network(X, self.classes_, settings) or self._new_network(
+                settings, X, len(self.classes_), seed
+            )
+            rows = Rows(X, np.searchsorted(self.classes_, y), weights)
+            job = Job(settings, rows, None, network, seed, epochs=1, shuffle=False, state=state)
+            result = train(job)
+            self._keep(result, self.classes_, extend=not first)
+            self._optimizer_state = result.state
         return self
 
     def predict(self, X: Any) -> Array:
@@ -433,9 +440,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         float
             Share of the rows whose label is right.
         """
-        return float(
-            accuracy_score(labels_from(y)[0], self.predict(X), sample_weight=sample_weight)
-        )
+        y_pred = self.predict(X)
+        y_true = self._labels_like_training(y)
+        return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
 
     @property
     def keras_model_(self) -> Any:
@@ -533,33 +540,59 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_parameters(params)
         return params
 
+    @contextmanager
+    def _unchanged_on_failure(self) -> Iterator[None]:
+        """Put back what validation sets early where a fit fails later."""
+        names = ("n_features_in_", "feature_names_in_", "classes_")
+        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
+        try:
+            yield
+        except BaseException:
+            for name in names:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
+
     def _check_rows(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
-    ) -> tuple[Any, Array, Array, Array]:
-        """X, labels, classes and weights of the rows that count, validated."""
-        y, classes = labels_from(y)
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Array | None = None
+    ) -> tuple[Any, Array, Array, Array, Array]:
+        """X, labels, classes, sample weights and weights of the rows that count, validated."""
+        y, one_hot_classes = labels_from(y)
         X, y = validate_data(
             self, flatten_images(X), y, accept_sparse="csr", dtype=NUMERIC, reset=reset
         )
         check_classification_targets(y)
-        if not reset and "_network" in self.__dict__:
-            X = self._like_training(X)
         X = dense(X)
-        classes = np.unique(y) if classes is None else classes
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weights.all():
-            counts = weights > 0
-            X, y, weights = X[counts], y[counts], weights[counts]
-        return X, y, classes, weights
-
-    def _like_training(self, X: Any) -> Any:
-        """Rows of a later chunk in the form of the first."""
-        on_bytes = self._network.input_scale != 1.0
-        if on_bytes and X.dtype != np.uint8:
+        if classes is None:
+            classes = np.unique(y) if one_hot_classes is None else one_hot_classes
+        self._refuse_unknown_labels("y", y, classes)
+        if not reset and X.dtype != np.uint8 and self._network.input_scale == 1.0:
+            X = X.astype(self._network.dtype, copy=False)
+        sample_weight = _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+        weights = self._class_weighted(y, classes, sample_weight)
+        counts = weights > 0
+        if not counts.any():
             raise ValueError(
-                f"Got a chunk of dtype {X.dtype} after chunks of uint8 pixels, expected uint8."
+                f"Got {len(y)} rows whose weights, sample_weight times class_weight, are all 0, "
+                "expected at least one above 0."
             )
-        return X if on_bytes else X.astype(self._network.dtype, copy=False)
+        if not counts.all():
+            X, y, sample_weight, weights = (a[counts] for a in (X, y, sample_weight, weights))
+        return X, y, classes, sample_weight, weights
+
+    def _labels_like_training(self, y: Any) -> Any:
+        """Labels of y, one-hot rows read in the order of `classes_`."""
+        y, columns = labels_from(y)
+        if columns is None:
+            return y
+        if len(columns) != len(self.classes_):
+            raise ValueError(
+                f"Got one-hot rows of {len(columns)} columns, expected {len(self.classes_)}, one "
+                "for each class."
+            )
+        return self.classes_[y]
 
     def _check_validation_rows(self, X_val: Any, y_val: Any, classes: Array) -> Rows | None:
         if X_val is None and y_val is None:
@@ -567,10 +600,13 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if X_val is None or y_val is None:
             missing = "X_val" if X_val is None else "y_val"
             raise ValueError(f"Got {missing}=None, expected both X_val and y_val or neither.")
+        y_val, columns = labels_from(y_val)
+        if columns is not None and len(columns) == len(classes):
+            y_val = classes[y_val]
         X_val, y_val = validate_data(
             self,
             flatten_images(X_val),
-            labels_from(y_val)[0],
+            y_val,
             accept_sparse="csr",
             dtype=NUMERIC,
             reset=False,
@@ -615,7 +651,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         unknown = [label for label in self.class_weight if label not in classes.tolist()]
         if unknown:
             raise ValueError(
-                f"Got class_weight for the labels {unknown}, which are not among the classes "
+                f"Got class_weight for the labels {unknown}, expected only the classes "
                 f"{classes.tolist()}."
             )
         of_class = np.array([self.class_weight.get(label, 1.0) for label in classes.tolist()])
@@ -629,28 +665,29 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             return int(state.randint(2**31 - 1))
         return int(state)
 
-    def _new_network(self, settings: Any, X: Any, n_classes: int, seed: int) -> Network:
+    def _new_network(self, settings: Settings, X: Any, n_classes: int, seed: int) -> Network:
         dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
         network = initial_network(settings, X.shape[1], n_classes, dtype, seed)
         return replace(network, input_scale=1 / 255) if X.dtype == np.uint8 else network
 
-    def _previous_network(self, X: Any, classes: Array, settings: Any) -> Network | None:
-        """The network a warm start goes on from."""
-        network: Network | None = self.__dict__.get("_network") if self.warm_start else None
+    def _previous_network(self, X: Any, classes: Array, settings: Settings) -> Network | None:
+        """The network that a warm start or the next chunk goes on from, None before the first."""
+        network: Network | None = self.__dict__.get("_network")
         if network is None:
             return None
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"Got y with the classes {classes.tolist()}, expected those of the fit before, "
-                f"{self.classes_.tolist()}, since warm_start=True."
+                f"{self.classes_.tolist()}."
             )
-        fresh = self._new_network(settings, X, len(classes), seed=0)
-        if network.layout() != fresh.layout():
+        widths = (X.shape[1], *settings.hidden_layer_sizes, len(classes))
+        asked = layout(widths, settings.activation, settings.batch_norm, X.dtype == np.uint8)
+        if network.layout() != asked:
             raise ValueError(
-                f"Got X and parameters for a network of {fresh.layout()}, expected those of the "
-                f"fit before, {network.layout()}, since warm_start=True."
+                f"Got X and parameters for a network of {asked}, expected those of the fit before, "
+                f"{network.layout()}."
             )
-        return network.astype(fresh.dtype)
+        return network.astype(np.dtype(np.float64 if X.dtype == np.float64 else np.float32))
 
     def _keras_callback_list(self) -> list[Any]:
         given = self.keras_callbacks
@@ -672,20 +709,20 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _keep(self, result: Result, classes: Array, *, extend: bool) -> None:
         """Take over what a training run has left."""
-        history = result.history
+        history, best_epoch = result.history, result.best_epoch
         if extend:
-            before = self.history_
-            history = {name: before.get(name, []) + values for name, values in history.items()}
-        self.__dict__.update(fitted_attributes(result.network, classes, history, result.best_epoch))
-        self.__dict__.pop("_slots", None)
+            best_epoch += self.n_iter_
+            history = extended_history(self.history_, history)
+        self.__dict__.update(fitted_attributes(result.network, classes, history, best_epoch))
+        self.__dict__.pop("_optimizer_state", None)
         if result.stopped == "interrupted":
-            warnings.warn("Training interrupted by the user.", UserWarning, stacklevel=3)
+            warnings.warn("Training interrupted by the user.", UserWarning, stacklevel=4)
         elif result.stopped == "diverged":
             warnings.warn(
-                f"Training diverged in epoch {result.n_epochs}: the weights of the epoch before "
-                "are kept. Try a smaller learning_rate or scaled X.",
+                f"Training diverged in epoch {self.n_iter_}: the weights of epoch {best_epoch} are "
+                "kept. Try a smaller learning_rate or scaled X.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _fitted_network(self, name: str) -> Network:
@@ -723,6 +760,12 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             and len(X) > 0
             and "feature_names_in_" not in self.__dict__
         )
+
+    def __dir__(self) -> list[str]:
+        # scikit-learn tries each name that it lists, and shows each in HTML: this one would
+        # import TensorFlow.
+        names = (name for name in object.__dir__(self) if name != "keras_model_")
+        return [name for name in names if hasattr(self, name)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

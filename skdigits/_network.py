@@ -133,12 +133,9 @@ class Network:
         return int(self.kernels[0].shape[0])
 
     def layout(self) -> str:
-        """Shapes, activation and kind of input in words: what a warm start can't change."""
-        widths = "-".join(str(k.shape[0]) for k in self.kernels)
-        normed = " with batch normalisation" if self.norms is not None else ""
-        kind = "uint8" if self.input_scale != 1.0 else "float"
-        n_out = self.kernels[-1].shape[1]
-        return f"{widths}-{n_out} {self.activation} units{normed} on {kind} input"
+        """Shapes, activation and kind of input in words: what a later run can't change."""
+        widths = (*(k.shape[0] for k in self.kernels), self.kernels[-1].shape[1])
+        return layout(widths, self.activation, self.norms is not None, self.input_scale != 1.0)
 
     def astype(self, dtype: np.dtype[Any]) -> Network:
         """The same network in another floating-point type."""
@@ -174,6 +171,10 @@ class Network:
                 kernel = kernel * self.input_scale
             layers.append((kernel.astype(self.dtype, copy=False), shift.astype(self.dtype)))
         return tuple(layers)
+
+    def is_finite(self) -> bool:
+        """Whether no weight has overflowed or become NaN."""
+        return all(np.isfinite(array).all() for array in (*self.kernels, *self.biases))
 
     def logits(self, X: Any) -> Array:
         """Forward pass.
@@ -218,6 +219,13 @@ class Network:
                     return out, False
                 h = activate(sums) if i < len(buffers) else sums
         return out, True
+
+
+def layout(widths: tuple[int, ...], activation: str, normed: bool, on_bytes: bool) -> str:
+    """A network in words."""
+    normalisation = " with batch normalisation" if normed else ""
+    kind = "uint8" if on_bytes else "float"
+    return f"{'-'.join(map(str, widths))} {activation} units{normalisation} on {kind} input"
 
 
 def _check_layers(network: Network) -> None:

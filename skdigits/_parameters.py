@@ -85,7 +85,9 @@ def _is_optimizer(value: Any) -> bool:
 
 
 def _is_class_weight(value: Any) -> bool:
-    return value is None or value == "balanced" or isinstance(value, Mapping)
+    if isinstance(value, Mapping):
+        return all(_is_penalty(weight) for weight in value.values())
+    return value is None or (isinstance(value, str) and value == "balanced")
 
 
 def _is_random_state(value: Any) -> bool:
@@ -140,7 +142,10 @@ TABLE: dict[str, tuple[Callable[[Any], bool], str]] = {
     "early_stopping": (_is_flag, "True or False"),
     "validation_fraction": (lambda v: _is_number(v) and 0 < v < 1, "a number in (0, 1)"),
     "n_iter_no_change": (_is_count, "an integer of at least 1"),
-    "class_weight": (_is_class_weight, "None, 'balanced' or a dict from label to weight"),
+    "class_weight": (
+        _is_class_weight,
+        "None, 'balanced' or a dict from label to a weight of at least 0",
+    ),
     "warm_start": (_is_flag, "True or False"),
     "keras_callbacks": (_is_keras_callbacks, "None or a list of Keras callbacks"),
     "random_state": (
@@ -163,12 +168,6 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     for name, (accepts, expected) in TABLE.items():
         if not accepts(params[name]):
             raise ValueError(f"Got {name}={params[name]!r}, expected {expected}.")
-    # A penalty on the output layer would need a name of its own.
-    if (params["optimizer_params"] or {}).get("use_ema"):
-        raise ValueError(
-            "Got optimizer_params={'use_ema': True}, expected weight_averaging=True or a decay: "
-            "it averages batch normalisation's statistics too."
-        )
     if "learning_rate" in (params["optimizer_params"] or {}):
         raise ValueError(
             f"Got optimizer_params={params['optimizer_params']!r}, expected the learning rate in "

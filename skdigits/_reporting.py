@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 from typing import Any
 
 from ._network import Array, Network
@@ -25,6 +26,17 @@ def fitted_attributes(
         "n_layers_": len(network.kernels) + 1,
         "n_outputs_": len(classes),
         "out_activation_": "softmax",
+    }
+
+
+def extended_history(
+    before: dict[str, list[float]], after: dict[str, list[float]]
+) -> dict[str, list[float]]:
+    """Two runs' figures one after the other, NaN where one of them has none."""
+    n_before, n_after = len(before["loss"]), len(after["loss"])
+    return {
+        name: before.get(name, [nan] * n_before) + after.get(name, [nan] * n_after)
+        for name in before | after
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,13 +16,14 @@ from ._network import Array, BatchNorm, Network, cross_entropy
 from ._parameters import Settings
 
 if TYPE_CHECKING:
+    from ._keras.building import OptimizerSpec
     from ._keras.observing import KerasHooks
-    from ._keras.programs import EpochProgram, PlacedData
+    from ._keras.programs import EpochProgram, PlacedData, ProgramSpec
 
 # Independent random streams of one seed.
 SPLIT, WEIGHTS, ORDER, LAYERS = range(4)
 
-# Seconds of work between two looks at Ctrl-C and at the loss, guessed from the arithmetic.
+# Arithmetic between two looks at Ctrl-C and at the loss: a fraction of a second.
 FLOP_PER_CALL = 2e10
 
 WARM_UP = {"cosine": 0.05, "one_cycle": 0.3}
@@ -56,12 +58,20 @@ class Observer(Protocol):
     ) -> bool: ...
 
 
+@dataclass(frozen=True)
+class OptimizerState:
+    """Slots, step count and random generators, and what they belong to."""
+
+    owner: str
+    arrays: list[Array]
+
+
 @dataclass
 class Job:
     """What one training run starts from.
 
-    `slots` is the optimizer state of an earlier run, None for a new optimizer. Without
-    `shuffle` the rows are taken in their order. An `observer` sees every epoch.
+    `state` is what an earlier run has left of its optimizer; one of another optimizer isn't used.
+    Without `shuffle` the rows are taken in their order. An `observer` sees every epoch.
     """
 
     settings: Settings
@@ -71,7 +81,7 @@ class Job:
     seed: int
     epochs: int
     shuffle: bool = True
-    slots: list[Array] | None = None
+    state: OptimizerState | None = None
     observer: Observer | None = None
     keras_callbacks: list[Any] = field(default_factory=list)
 
@@ -86,12 +96,8 @@ class Result:
     network: Network
     history: dict[str, list[float]]
     best_epoch: int
-    slots: list[Array]
+    state: OptimizerState
     stopped: str | None = None
-
-    @property
-    def n_epochs(self) -> int:
-        return len(self.history["loss"])
 
 
 def generator(seed: int, stream: int) -> np.random.Generator:
@@ -114,7 +120,7 @@ def initial_network(
     rng = generator(seed, WEIGHTS)
     widths = (n_features, *settings.hidden_layer_sizes, n_classes)
     kernels = []
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in pairwise(widths):
         limit = np.sqrt(6 / (n_in + n_out)) if settings.hidden_layer_sizes else 0.0
         kernels.append(rng.uniform(-limit, limit, (n_in, n_out)).astype(dtype))
     norms = None
@@ -183,19 +189,23 @@ def train(job: Job) -> Result:
         If the loss is not finite from the first epochs on.
     """
     from ._keras import check_process
+    from ._keras.building import OptimizerSpec
     from ._keras.observing import KerasHooks
     from ._keras.programs import PROGRAMS, place
 
     check_process()
-    spec = _program_spec(job)
+    optimizer = OptimizerSpec.read(job.settings.optimizer, job.settings.optimizer_params)
+    spec = _program_spec(job, optimizer)
     with PROGRAMS.checked_out(spec, keep=not job.keras_callbacks) as program:
         data = place(job.rows.X, job.rows.y, job.rows.weights, spec)
         hooks = KerasHooks(job.keras_callbacks, program.model, job.epochs, job.settings.verbose)
-        return _Run(job, program, data, hooks).result()
+        result = _Run(job, program, data, hooks, optimizer.learning_rate).result()
+        program.reusable = result.stopped != "interrupted"
+    return result
 
 
-def _program_spec(job: Job) -> Any:
-    from ._keras.building import Architecture, OptimizerSpec
+def _program_spec(job: Job, optimizer: OptimizerSpec) -> ProgramSpec:
+    from ._keras.building import Architecture
     from ._keras.programs import ProgramSpec, row_capacity
 
     settings, network = job.settings, job.network
@@ -211,7 +221,7 @@ def _program_spec(job: Job) -> Any:
             batch_norm=settings.batch_norm,
             dtype=network.dtype.name,
         ),
-        optimizer=OptimizerSpec(settings.optimizer, settings.optimizer_params),
+        optimizer=optimizer,
         label_smoothing=settings.label_smoothing,
         averaging=settings.averaging,
         batch_size=min(settings.batch_size, capacity),
@@ -224,28 +234,44 @@ class _Run:
     """One training run on a program that is its own for the time."""
 
     def __init__(
-        self, job: Job, program: EpochProgram, data: PlacedData, hooks: KerasHooks
+        self,
+        job: Job,
+        program: EpochProgram,
+        data: PlacedData,
+        hooks: KerasHooks,
+        own_rate: float | None,
     ) -> None:
-        from ._keras.conversion import network_arrays, network_from_arrays
+        from ._keras.conversion import network_from_arrays
 
         self.job, self.program, self.data, self.hooks = job, program, data, hooks
         self._from_arrays = network_from_arrays
         self.n_steps = -(-len(job.rows) // program.spec.batch_size)
+        # A kept program may have been built for another instance, with another rate.
+        given = (job.settings.learning_rate, own_rate, program.learning_rate)
+        self.peak_rate = next(rate for rate in given if rate is not None)
+        self.rates = learning_rates(
+            job.settings.learning_rate_schedule, self.peak_rate, job.epochs * self.n_steps
+        )
+        self._start()
+
+    def _start(self) -> None:
+        """Put everything where it is before the first epoch."""
+        from ._keras.conversion import network_arrays
+
+        job, program = self.job, self.program
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
         if job.validation is not None:
             self.history |= {"val_loss": [], "val_accuracy": []}
         self.best: tuple[tuple[float, float], int, Network] | None = None
         self.improved_at = 0
         self.last_good: Network | None = None
-        program.load(network_arrays(job.network), job.slots)
-        if job.slots is None:
-            program.seed(job.seed)
-        peak = job.settings.learning_rate
-        self.rates = learning_rates(
-            job.settings.learning_rate_schedule,
-            program.learning_rate if peak is None else peak,
-            job.epochs * self.n_steps,
-        )
+        state = job.state
+        if state is not None and state.owner != program.state_owner:
+            state = None
+        program.load(network_arrays(job.network), state.arrays if state else None)
+        if state is None:
+            shape = (len(job.settings.hidden_layer_sizes), 2)
+            program.seed(generator(job.seed, LAYERS).integers(2**32, size=shape, dtype=np.uint32))
 
     def network(self) -> Network:
         return self._from_arrays(self.program.weights(), self.job.network)
@@ -253,50 +279,59 @@ class _Run:
     def result(self) -> Result:
         stopped = None
         try:
-            stopped = self._epochs()
+            if not self._epochs(self._epochs_per_call()):
+                stopped = "diverged"
         except KeyboardInterrupt:
             stopped = "interrupted"
+        best_epoch = self.best[1] if self.best else len(self.history["loss"])
+        if stopped == "diverged" and self.best is None:
+            best_epoch -= 1
         return Result(
             network=self._kept_network(stopped),
             history=self.history,
-            best_epoch=self.best[1] if self.best else len(self.history["loss"]),
-            slots=self.program.slots(),
+            best_epoch=best_epoch,
+            state=OptimizerState(self.program.state_owner, self.program.state()),
             stopped=stopped,
         )
 
     def _kept_network(self, stopped: str | None) -> Network:
         if self.best is not None and self.job.settings.early_stopping:
             return self.best[2]
-        if stopped == "diverged":
-            if self.last_good is None:
-                raise TrainingDivergedError(
-                    f"Got a loss of {self.history['loss'][-1]} in epoch "
-                    f"{len(self.history['loss'])}, expected finite losses: training diverged. "
-                    f"Try a learning_rate below {self.rates.max():.2g}, scaled X, or "
-                    "optimizer_params={'clipnorm': 1.0}."
-                )
-            return self.last_good
-        return self.network()
+        if stopped != "diverged":
+            return self.network()
+        if self.last_good is None or not self._predicts(self.last_good):
+            raise TrainingDivergedError(
+                f"Got a loss of {self.history['loss'][-1]} in epoch {len(self.history['loss'])}, "
+                "expected finite losses and weights: training diverged. Try a learning_rate below "
+                f"{self.peak_rate:.3g}, scaled X, or optimizer_params={{'clipnorm': 1.0}}."
+            )
+        return self.last_good
 
-    def _epochs(self) -> str | None:
-        """Run the epochs; returns "diverged" where the loss stopped being finite."""
+    def _predicts(self, network: Network) -> bool:
+        """Whether weights on their way to infinity still give finite answers."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(network.logits(self.job.rows.X[:256])).all())
+
+    def _epochs(self, per_call: int) -> bool:
+        """Run the epochs; False where the loss stopped being finite."""
         orders = row_order(self.job)
-        per_call = self._epochs_per_call()
         self.hooks.begin_training(float(self.rates[0]))
         epoch = 0
         while epoch < self.job.epochs:
             n_epochs = min(per_call, self.job.epochs - epoch)
             self._begin(epoch)
-            sums = self._call(epoch, [next(orders) for _ in range(n_epochs)])
-            finite = self._record(epoch, sums)
-            epoch += n_epochs
+            finite = self._record(*self._call(epoch, [next(orders) for _ in range(n_epochs)]))
+            if not finite and per_call > 1:
+                # The same again one by one finds the epoch, and the weights of the one before.
+                self._start()
+                return self._epochs(1)
             if not finite:
-                self.hooks.end_training()
-                return "diverged"
+                break
+            epoch += n_epochs
             if self._end(epoch - 1):
                 break
         self.hooks.end_training()
-        return None
+        return finite
 
     def _epochs_per_call(self) -> int:
         """How many epochs one call of the program may run, 1 where somebody looks at each."""
@@ -313,44 +348,52 @@ class _Run:
             self.job.observer.begin_epoch(epoch)
         self.hooks.begin_epoch(epoch)
 
-    def _call(self, epoch: int, orders: list[Array]) -> Array:
-        """Train whole epochs in the given orders; sums of loss and hits per epoch."""
+    def _call(self, epoch: int, orders: list[Array]) -> tuple[Array, Array]:
+        """Train whole epochs in the given orders.
+
+        Returns the mean loss and accuracy of each epoch, and each one's last learning rate.
+        """
         spec, n_steps, n_rows = self.program.spec, self.n_steps, len(self.job.rows)
         order = np.zeros((spec.steps_capacity, spec.batch_size), dtype=np.int32)
         rates = np.zeros(spec.steps_capacity, dtype=np.float32)
         for i, rows in enumerate(orders):
             order[i * n_steps : (i + 1) * n_steps].reshape(-1)[:n_rows] = rows
-        n = n_steps * len(orders)
+        n, seen = n_steps * len(orders), n_rows
         rates[:n] = self.hooks.learning_rates(self.rates[epoch * n_steps : epoch * n_steps + n])
         if self.hooks.sees_batches:
-            sums = self.hooks.run_batches(self.program, self.data, order, rates, n_steps)
+            sums, seen = self.hooks.run_batches(self.program, self.data, order, rates, n_steps)
         else:
             sums = self.program.run(self.data, order, rates, 0, n, n_steps)
-        self.history["learning_rate"] += [
-            float(rates[(i + 1) * n_steps - 1]) for i in range(len(orders))
-        ]
         per_epoch = sums[:n].astype(np.float64).reshape(len(orders), n_steps, 2).sum(axis=1)
-        return np.asarray(per_epoch / n_rows)
+        return per_epoch / seen, rates[n_steps - 1 : n : n_steps]
 
-    def _record(self, epoch: int, means: Array) -> bool:
+    def _record(self, means: Array, rates: Array) -> bool:
         """Append the epochs' figures to the history; False where one is not finite."""
-        self.history["loss"] += means[:, 0].tolist()
-        self.history["accuracy"] += means[:, 1].tolist()
-        if not np.isfinite(means).all():
-            return False
         network = self.network()
-        if not all(np.isfinite(kernel).all() for kernel in network.kernels):
-            return False
-        self.last_good = network
+        finite = bool(np.isfinite(means).all()) and network.is_finite()
+        figures = {
+            "loss": means[:, 0].tolist(),
+            "accuracy": means[:, 1].tolist(),
+            "learning_rate": rates.tolist(),
+        }
         if self.job.validation is not None:
-            self._validate(epoch, network)
-        return True
+            figures |= {"val_loss": [np.nan], "val_accuracy": [np.nan]}
+            if finite:
+                figures |= self._validate(network)
+        for name, values in figures.items():
+            self.history[name] += values
+        if finite:
+            self.last_good = network
+        return finite
 
-    def _validate(self, epoch: int, network: Network) -> None:
+    def _validate(self, network: Network) -> dict[str, list[float]]:
+        """Loss and accuracy on the validation rows; keeps the network if it is the best yet."""
         rows, settings = self.job.validation, self.job.settings
         assert rows is not None
-        logits = network.logits(rows.X)
-        losses = cross_entropy(logits, rows.y, settings.label_smoothing)
+        # Weights that grow without bound are told of by the training loss.
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = network.logits(rows.X)
+            losses = cross_entropy(logits, rows.y, settings.label_smoothing)
         penalty = sum(
             l2 * float(np.square(kernel, dtype=np.float64).sum())
             for l2, kernel in zip(settings.l2, network.kernels, strict=False)
@@ -358,12 +401,12 @@ class _Run:
         )
         score = float(np.average(logits.argmax(axis=1) == rows.y, weights=rows.weights))
         loss = float(np.average(losses, weights=rows.weights)) + penalty
-        self.history["val_loss"].append(loss)
-        self.history["val_accuracy"].append(score)
+        epoch = len(self.history["loss"]) + 1
         if self.best is None or score > self.best[0][0]:
-            self.improved_at = epoch + 1
+            self.improved_at = epoch
         if self.best is None or (score, -loss) > self.best[0]:
-            self.best = ((score, -loss), epoch + 1, network)
+            self.best = ((score, -loss), epoch, network)
+        return {"val_loss": [loss], "val_accuracy": [score]}
 
     def _end(self, epoch: int) -> bool:
         """Tell everybody that an epoch has ended; True where training is to stop."""

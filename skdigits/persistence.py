@@ -194,7 +194,7 @@ def _storable_state(estimator: BaseEstimator, left_out: list[str]) -> dict[str, 
     for attribute in CALLBACK_ATTRIBUTES:
         state.pop(attribute, None)
     if isinstance(estimator, DigitANNClassifier):
-        state.pop("_slots", None)
+        state.pop("_optimizer_state", None)
         given = state["keras_callbacks"]
         if given is not None:
             callbacks += given if isinstance(given, (list, tuple)) else [given]

@@ -188,7 +188,9 @@ def test_class_weight_is_sample_weight_by_class(digits, class_weight):
 
 def test_class_weight_of_an_unknown_label_is_refused(digits):
     X, y, _, _ = digits
-    with pytest.raises(ValueError, match=r"Got class_weight for the labels \[3\], which are not"):
+    with pytest.raises(
+        ValueError, match=r"Got class_weight for the labels \[3\], expected only the"
+    ):
         DigitANNClassifier(class_weight={3: 2.0}).fit(X, y)
 
 
@@ -248,10 +250,12 @@ def test_warm_start_goes_on_from_the_weights(digits):
     warm = DigitANNClassifier(warm_start=True, **params).fit(X, y)
     before = warm.loss_curve_
     start = warm.coefs_[0].copy()
-    warm.set_params(epochs=1, learning_rate=1e-9).fit(X, y)
+    warm.set_params(epochs=1, learning_rate=1e-9).fit(X, y, X_val=X, y_val=y)
     np.testing.assert_allclose(warm.coefs_[0], start, atol=1e-6)
     assert warm.loss_curve_[:8] == before
-    assert warm.n_iter_ == 9
+    assert warm.n_iter_ == warm.best_epoch_ == 9
+    assert np.isnan(warm.validation_scores_[:8]).all()
+    assert len(warm.validation_scores_) == 9
 
 
 @pytest.mark.parametrize(
@@ -293,6 +297,44 @@ def test_chunks_are_the_same_as_one_pass(digits):
     for start, stop in [(0, 640), (640, 704), (704, 1280)]:
         chunked.partial_fit(X[start:stop], y[start:stop], np.unique(y))
     assert_same_weights(whole, chunked)
+
+
+@pytest.mark.parametrize("averaging", [True, 0.9])
+def test_averaging_chunk_by_chunk_is_that_of_one_run(digits, averaging):
+    X, y, _, _ = digits
+    X, y = X[:640], y[:640]
+    params = SMALL | {"batch_size": 64, "weight_averaging": averaging}
+    whole = DigitANNClassifier(**params).partial_fit(X, y, np.unique(y))
+    chunked = DigitANNClassifier(**params)
+    for start in range(0, 640, 128):
+        chunked.partial_fit(X[start : start + 128], y[start : start + 128], np.unique(y))
+    assert_same_weights(whole, chunked)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden_layer_sizes": (9,)}, {"activation": "tanh"}, {"batch_norm": True}],
+)
+def test_chunks_keep_to_one_network(digits, change):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(**SMALL).partial_fit(X, y, np.unique(y))
+    before = model.predict_proba(X)
+    with pytest.raises(ValueError, match="expected those of the fit before"):
+        model.set_params(**change).partial_fit(X, y)
+    with pytest.raises(ValueError, match="uint8 input, expected those of the fit before"):
+        model.set_params(**SMALL, activation="relu", batch_norm=False).partial_fit(
+            X.astype(np.uint8), y
+        )
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_another_optimizer_between_chunks_starts_anew(digits):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(**SMALL).partial_fit(X, y, np.unique(y))
+    start = model.loss_curve_[0]
+    model.set_params(optimizer="sgd", dropout=0.1).partial_fit(X, y).partial_fit(X, y)
+    assert model.loss_curve_[-1] < start
+    assert model.best_epoch_ == model.n_iter_ == 3
 
 
 @pytest.mark.parametrize(
@@ -366,6 +408,28 @@ def test_learning_rate_none_is_the_optimizers_own(digits):
     np.testing.assert_allclose(own.fit(X, y).history_["learning_rate"], [0.003])
     own.set_params(optimizer="sgd")
     np.testing.assert_allclose(own.fit(X, y).history_["learning_rate"], [0.01])
+
+
+def test_an_instance_brings_its_own_rate_whatever_ran_before(digits):
+    import keras
+
+    X, y, _, _ = digits
+    params = SMALL | {"learning_rate": None, "epochs": 1, "learning_rate_schedule": "constant"}
+    for rate in (0.003, 0.05):
+        model = DigitANNClassifier(**params, optimizer=keras.optimizers.Adam(rate)).fit(X, y)
+        np.testing.assert_allclose(model.history_["learning_rate"], [rate])
+
+
+def test_keras_averages_are_refused_with_the_way_out(digits):
+    import keras
+
+    X, y, _, _ = digits
+    for params in (
+        {"optimizer": keras.optimizers.SGD(0.1, use_ema=True)},
+        {"optimizer_params": {"use_ema": True}},
+    ):
+        with pytest.raises(ValueError, match="use_ema=True, expected weight_averaging"):
+            DigitANNClassifier(**params).fit(X, y)
 
 
 def test_keras_learning_rate_schedules_are_refused_with_the_way_out(digits):
@@ -459,6 +523,32 @@ def test_kerass_own_early_stopping_works(digits):
     np.testing.assert_allclose(losses.mean(), min(model.validation_loss_curve_), rtol=1e-4)
 
 
+def test_kerass_callbacks_know_that_accuracy_is_to_rise(digits):
+    import keras
+
+    X, y, X_test, y_test = digits
+    stop = keras.callbacks.EarlyStopping("val_accuracy", patience=2, restore_best_weights=True)
+    params = SMALL | {"epochs": 60, "learning_rate": 0.02, "keras_callbacks": [stop]}
+    model = DigitANNClassifier(**params).fit(X, y, X_val=X_test, y_val=y_test)
+    assert model.n_iter_ < 60
+    np.testing.assert_allclose(model.score(X_test, y_test), max(model.validation_scores_))
+
+
+def test_a_stop_within_an_epoch_counts_the_rows_seen(digits):
+    import keras
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+            seen.append(logs["loss"])
+
+    X, y, _, _ = digits
+    seen = []
+    model = DigitANNClassifier(**SMALL, keras_callbacks=[Stop()]).fit(X, y)
+    assert len(seen) == 3
+    np.testing.assert_allclose(model.loss_curve_, [seen[-1]], rtol=1e-6)
+
+
 def test_callbacks_at_the_wrong_door_are_shown_the_right_one():
     import keras
     from sklearn.callback import ProgressBar
@@ -537,6 +627,66 @@ def test_divergence_keeps_the_last_good_weights(digits):
     proba = model.predict_proba(X_test)
     assert np.isfinite(proba).all()
     assert model.score(X_test, y_test) > 0.3
+
+
+def test_divergence_is_the_same_watched_or_not(digits):
+    """Quietly several epochs share a call of the program; the epoch is found all the same."""
+    X, y, _, _ = digits
+    params = SMALL | {"optimizer": "sgd", "epochs": 100, "l2": 1.0, "learning_rate": 1.05}
+    params["learning_rate_schedule"] = "constant"
+    messages = []
+    for verbose in (False, True):
+        with pytest.raises(ValueError, match="training diverged") as caught:
+            DigitANNClassifier(**params, verbose=verbose).fit(X, y)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    assert 1 < int(re.search(r"in epoch (\d+)", messages[0])[1]) < 100
+
+
+def test_figures_of_a_diverged_fit_have_one_length(digits):
+    import keras
+
+    X, y, X_test, y_test = digits
+    blow_up = keras.callbacks.LearningRateScheduler(lambda epoch: 0.05 if epoch < 5 else 1e30)
+    params = SMALL | {"optimizer": "sgd", "learning_rate_schedule": "constant"}
+    with pytest.warns(ConvergenceWarning, match="in epoch 6: the weights of epoch"):
+        model = DigitANNClassifier(**params, keras_callbacks=[blow_up]).fit(
+            X, y, X_val=X_test, y_val=y_test
+        )
+    assert {len(values) for values in model.history_.values()} == {6}
+    assert np.isnan(model.validation_scores_[-1])
+
+
+def test_a_refused_fit_leaves_the_fitted_model_as_it_was(digits):
+    X, y, X_test, _ = digits
+    model = DigitANNClassifier(**SMALL).fit(X, y)
+    before = model.predict_proba(X_test)
+    with pytest.raises(ValueError, match="y_val=None"):
+        model.fit(X[:, :7], y == "1", X_val=X)
+    assert model.n_features_in_ == 784
+    np.testing.assert_array_equal(model.predict_proba(X_test.tolist()), before)
+    np.testing.assert_array_equal(model.predict(X_test), model.classes_[before.argmax(axis=1)])
+    new = DigitANNClassifier(**SMALL)
+    with pytest.raises(ValueError, match="NaN"):
+        new.partial_fit([[np.nan]], [0], classes=[0, 1])
+    assert not hasattr(new, "classes_")
+
+
+def test_one_class_is_learned_without_a_word():
+    model = DigitANNClassifier(epochs=2).fit([[0.0], [1.0]], ["a", "a"])
+    assert model.predict([[5.0]]).tolist() == ["a"]
+    np.testing.assert_array_equal(model.predict_proba([[5.0]]), [[1.0]])
+
+
+def test_html_display_of_a_fitted_model_builds_no_keras_model(digits, monkeypatch):
+    X, y, _, _ = digits
+    model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
+
+    def refuse(self):
+        raise AssertionError("keras_model_ was read")
+
+    monkeypatch.setattr(DigitANNClassifier, "keras_model_", property(refuse))
+    assert "DigitANNClassifier" in model._repr_html_()
 
 
 def test_interruption_keeps_the_weights_so_far(digits):

@@ -64,3 +64,11 @@ def test_unknown_names_are_attribute_errors():
 
     with pytest.raises(AttributeError, match="has no attribute 'DigitCNNClassifier'"):
         _ = skdigits.DigitCNNClassifier
+
+
+def test_loading_imports_no_package_that_scikit_learn_does_not(folder):
+    peer = modules_after(
+        "import joblib, sklearn.pipeline, sklearn.neural_network, sklearn.preprocessing"
+    )
+    ours = modules_after("import joblib; joblib.load('model.joblib')", folder)
+    assert {name.partition(".")[0] for name in ours - peer} == {"skdigits"}

@@ -295,10 +295,10 @@ def test_optimizers_that_have_no_name_are_refused(tmp_path):
 def test_optimizer_state_is_not_stored(tmp_path):
     model = DigitANNClassifier((5,), random_state=0)
     model.partial_fit(X, Y, classes=[0, 1, 2])
-    assert "_slots" in vars(model)
+    assert "_optimizer_state" in vars(model)
     loaded = round_trip(model, tmp_path)
-    assert "_slots" not in vars(loaded)
-    assert "_slots" in vars(model)
+    assert "_optimizer_state" not in vars(loaded)
+    assert "_optimizer_state" in vars(model)
     assert_same(model, loaded)
     loaded.partial_fit(X, Y)
 

@@ -13,7 +13,7 @@ from skdigits._keras.building import Architecture, FastDropout, OptimizerSpec
 from skdigits._keras.conversion import network_arrays, network_variables
 from skdigits._keras.programs import PROGRAMS, ProgramCache, ProgramSpec, row_capacity
 from skdigits._parameters import settings_from
-from skdigits._training import initial_network
+from skdigits._training import LAYERS, generator, initial_network
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)[:300]
@@ -104,6 +104,32 @@ def test_float64_and_sample_weight_are_those_of_keras():
         np.testing.assert_allclose(array, reference, atol=1e-8)
 
 
+def test_loss_scaling_changes_nothing_but_rounding():
+    plain = DigitANNClassifier(random_state=SEED, optimizer="sgd", **PLAIN)
+    scaled = DigitANNClassifier(random_state=SEED, optimizer="sgd", **PLAIN)
+    scaled.set_params(optimizer__loss_scale_factor=1024.0)
+    plain.partial_fit(X, y, np.arange(10))
+    scaled.partial_fit(X, y, np.arange(10))
+    np.testing.assert_allclose(scaled.coefs_[0], plain.coefs_[0], atol=1e-6)
+
+
+def test_layers_drop_different_units():
+    """Of equal layers with dropout alone in between, no two masks may be of one stream."""
+    spec = ProgramSpec(
+        Architecture(6, (50, 50, 50), 2, "relu", (0.5,) * 3, (0.0,) * 3, False, "float32"),
+        OptimizerSpec.read("sgd", {}), 0.0, 0.0, 8, 16, "float32",
+    )  # fmt: skip
+    with ProgramCache().checked_out(spec) as program:
+        program.seed(generator(0, LAYERS).integers(2**32, size=(3, 2), dtype=np.uint32))
+        layers = [layer for layer in program.model.layers if isinstance(layer, FastDropout)]
+        run = tf.function(
+            lambda x: [layer(x, training=True) for layer in layers for _ in range(5)],
+            jit_compile=True,
+        )
+        masks = [mask.numpy().tobytes() for mask in run(tf.ones((8, 50)))]
+    assert len(set(masks)) == 15
+
+
 @pytest.mark.parametrize("rate", [0.2, 0.5])
 def test_dropout_keeps_its_share_and_the_mean(rate):
     layer = FastDropout(rate, seed=0)
@@ -146,7 +172,9 @@ def test_capacity_wastes_at_most_an_eighth():
 
 def tiny_spec(width=3, **optimizer):
     architecture = Architecture(4, (width,), 2, "relu", (0.0,), (0.0,), False, "float32")
-    return ProgramSpec(architecture, OptimizerSpec("sgd", optimizer), 0.0, 0.0, 8, 16, "float32")
+    return ProgramSpec(
+        architecture, OptimizerSpec.read("sgd", optimizer), 0.0, 0.0, 8, 16, "float32"
+    )
 
 
 def test_cache_reuses_and_drops_the_oldest():
@@ -193,7 +221,7 @@ def test_neighbouring_folds_share_one_program_and_nothing_is_traced_again():
     for n_rows in (290, 291, 300):
         model.fit(X[:n_rows], y[:n_rows])
     assert len(PROGRAMS) == 1
-    (program,) = PROGRAMS._idle.values()
+    (program,) = PROGRAMS._idle
     assert program._run.experimental_get_tracing_count() == 1
 
 
@@ -207,6 +235,26 @@ def test_fits_between_leave_no_trace():
     assert len(PROGRAMS) == 1
     for a, b in zip(network_arrays(fresh._network), network_arrays(again._network), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_cache_is_bounded_in_bytes_too():
+    cache = ProgramCache(maxbytes=0)
+    with cache.checked_out(tiny_spec()):
+        pass
+    assert len(cache) == 0
+
+
+def test_a_changed_optimizer_instance_is_another_one():
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    first = OptimizerSpec.read(optimizer, {}).key()
+    optimizer.momentum = 0.1
+    assert OptimizerSpec.read(optimizer, {}).key() != first
+
+
+def test_many_programs_log_no_retracing(caplog):
+    for width in range(2, 9):
+        DigitANNClassifier((width,), epochs=1).fit(X[:20], y[:20])
+    assert "retracing" not in caplog.text
 
 
 def test_concurrent_fits_do_not_disturb_each_other():

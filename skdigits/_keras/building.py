@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,9 +10,6 @@ import tensorflow as tf
 from scikeras.wrappers import KerasClassifier
 
 KERAS_ACTIVATIONS = {"logistic": "sigmoid", "identity": "linear"}
-
-# Keras keeps the names and scopes of the model under construction in globals.
-BUILD_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -35,22 +31,61 @@ class Architecture:
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """A Keras optimizer by name, class or instance, with options that override its own.
+    """A Keras optimizer's class with its options, read once from what the user gave.
 
-    An instance is only read: its configuration makes a new one.
+    `learning_rate` is an instance's own, None for a name or a class.
     """
 
-    optimizer: Any
-    params: dict[str, Any] = field(default_factory=dict)
+    cls: Any
+    options: tuple[tuple[str, Any], ...]
+    learning_rate: float | None
+    from_instance: bool
+
+    @classmethod
+    def read(cls, optimizer: Any, params: dict[str, Any]) -> OptimizerSpec:
+        """From a name, a class or an instance, with options that override its own."""
+        rate = None
+        is_instance = isinstance(optimizer, keras.optimizers.Optimizer)
+        if is_instance:
+            config = optimizer.get_config()
+            if isinstance(config.get("learning_rate"), dict):
+                raise ValueError(
+                    "Got an optimizer with a Keras LearningRateSchedule, expected one with a "
+                    "number: use the parameter learning_rate_schedule or a LearningRateScheduler "
+                    "in keras_callbacks."
+                )
+            config.pop("name", None)
+            rate = config.pop("learning_rate", None)
+            params = config | params
+        if params.get("use_ema"):
+            raise ValueError(
+                "Got an optimizer with use_ema=True, expected weight_averaging=True or a decay: "
+                "it averages batch normalisation's statistics too."
+            )
+        found = type(optimizer) if is_instance else _optimizer_class(optimizer)
+        return cls(found, tuple(sorted(params.items())), rate, is_instance)
 
     def key(self) -> tuple[Any, ...]:
         """What tells two specs apart once they are compiled; the learning rate is fed later."""
-        params = tuple(sorted((k, repr(v)) for k, v in self.params.items()))
-        if isinstance(self.optimizer, keras.optimizers.Optimizer):
-            config = self.optimizer.get_config()
-            frozen = {k: repr(v) for k, v in config.items() if k not in ("learning_rate", "name")}
-            return (type(self.optimizer), tuple(sorted(frozen.items())), params)
-        return (self.optimizer, params)
+        return (self.cls, self.from_instance, tuple((k, repr(v)) for k, v in self.options))
+
+
+def _optimizer_class(optimizer: Any) -> type:
+    if isinstance(optimizer, type):
+        return optimizer
+    known = {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if isinstance(value, type)
+        and issubclass(value, keras.optimizers.Optimizer)
+        and name not in ("Optimizer", "LossScaleOptimizer")
+    }
+    if optimizer.lower() not in known:
+        raise ValueError(
+            f"Got optimizer={optimizer!r}, expected a Keras optimizer's class, instance or name: "
+            f"{', '.join(sorted(known))}."
+        )
+    return known[optimizer.lower()]
 
 
 class FastDropout(keras.layers.Dropout):
@@ -98,34 +133,6 @@ def dense_model(architecture: Architecture, *, dropout_layer: type = keras.layer
     return keras.Sequential(layers)
 
 
-def _scikeras_optimizer(spec: OptimizerSpec) -> tuple[Any, dict[str, Any]]:
-    """What to hand to SciKeras as its optimizer and as routed options of it."""
-    if isinstance(spec.optimizer, keras.optimizers.Optimizer):
-        config = spec.optimizer.get_config() | spec.params
-        if isinstance(config.get("learning_rate"), dict):
-            raise ValueError(
-                "Got an optimizer with a Keras LearningRateSchedule, expected one with a number: "
-                "use the parameter learning_rate_schedule or a LearningRateScheduler in "
-                "keras_callbacks."
-            )
-        return type(spec.optimizer).from_config(config), {}
-    if isinstance(spec.optimizer, str):
-        known = {
-            name.lower(): value
-            for name, value in vars(keras.optimizers).items()
-            if isinstance(value, type)
-            and issubclass(value, keras.optimizers.Optimizer)
-            and name not in ("Optimizer", "LossScaleOptimizer")
-        }
-        if spec.optimizer.lower() not in known:
-            raise ValueError(
-                f"Got optimizer={spec.optimizer!r}, expected a Keras optimizer's class, instance "
-                f"or name: {', '.join(sorted(known))}."
-            )
-        return known[spec.optimizer.lower()], spec.params
-    return spec.optimizer, spec.params
-
-
 def compiled_model(
     architecture: Architecture, optimizer: OptimizerSpec, label_smoothing: float
 ) -> Any:
@@ -133,8 +140,11 @@ def compiled_model(
 
     Its loss gives one value per row, so that the caller can weight rows.
     """
-    chosen, routed = _scikeras_optimizer(optimizer)
-    with BUILD_LOCK:
+    options = dict(optimizer.options)
+    try:
+        # Only from_config understands what an instance's configuration may nest.
+        chosen = optimizer.cls.from_config(options) if optimizer.from_instance else optimizer.cls
+        routed = {} if optimizer.from_instance else options
         wrapper = KerasClassifier(
             model=lambda: None,
             optimizer=chosen,
@@ -145,15 +155,13 @@ def compiled_model(
             loss__dtype=architecture.dtype,
             **{f"optimizer__{name}": value for name, value in routed.items()},
         )
-        try:
-            compile_kwargs = wrapper._get_compile_kwargs()
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"Got optimizer={optimizer.optimizer!r} with optimizer_params="
-                f"{optimizer.params!r}, expected options that this optimizer takes. Keras says: "
-                f"{error}"
-            ) from error
-        model = dense_model(architecture, dropout_layer=FastDropout)
-        model.compile(**compile_kwargs, jit_compile=False)
-        model.optimizer.build(model.trainable_variables)
+        compile_kwargs = wrapper._get_compile_kwargs()
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Got the optimizer {optimizer.cls.__name__} with the options {options!r}, expected "
+            f"options that it takes. Keras says: {error}"
+        ) from error
+    model = dense_model(architecture, dropout_layer=FastDropout)
+    model.compile(**compile_kwargs, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
     return model

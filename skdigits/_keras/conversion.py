@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from .._network import BatchNorm, Network
-from .building import BUILD_LOCK, Architecture, dense_model
+from .building import Architecture, dense_model
 
 
 def _layers_of(model: Any, kind: type) -> list[Any]:
@@ -69,14 +69,11 @@ def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, .
         batch_norm=network.norms is not None,
         dtype=network.dtype.name,
     )
-    with BUILD_LOCK:
-        body = dense_model(architecture)
-        layers: list[Any] = [keras.Input((network.n_features,), dtype=architecture.dtype)]
-        if network.input_scale != 1.0:
-            layers.append(keras.layers.Rescaling(network.input_scale, dtype=architecture.dtype))
-        model = keras.Sequential(
-            [*layers, *body.layers, keras.layers.Softmax(dtype=architecture.dtype)]
-        )
+    layers: list[Any] = [keras.Input((network.n_features,), dtype=architecture.dtype)]
+    if network.input_scale != 1.0:
+        layers.append(keras.layers.Rescaling(network.input_scale, dtype=architecture.dtype))
+    layers += dense_model(architecture).layers
+    model = keras.Sequential([*layers, keras.layers.Softmax(dtype=architecture.dtype)])
     for norm, layer in zip(
         network.norms or (), _layers_of(model, keras.layers.BatchNormalization), strict=True
     ):

@@ -33,8 +33,13 @@ class KerasHooks:
         self._last_set = 0.0
         if self.active:
             model.stop_training = False
+            copies = [copy.deepcopy(callback) for callback in callbacks]
+            for callback in copies:
+                # Keras looks for the direction in metrics that its own fit would have built.
+                if getattr(callback, "mode", None) == "auto" and "accuracy" in callback.monitor:
+                    callback.mode = "max"
             self._list = keras.callbacks.CallbackList(
-                [copy.deepcopy(callback) for callback in callbacks],
+                copies,
                 model=model,
                 add_history=False,
                 verbose=int(verbose),
@@ -82,9 +87,12 @@ class KerasHooks:
         order: np.ndarray,
         rates: np.ndarray,
         n_steps: int,
-    ) -> np.ndarray:
-        """One epoch, a call of the program per batch with the batch hooks around it."""
-        batch = program.spec.batch_size
+    ) -> tuple[np.ndarray, int]:
+        """One epoch, a call of the program per batch with the batch hooks around it.
+
+        Returns the sums of `EpochProgram.run` and how many rows were trained on.
+        """
+        batch, seen = program.spec.batch_size, 0
         sums = np.zeros((program.spec.steps_capacity, 2))
         for step in range(n_steps):
             self._list.on_train_batch_begin(step)
@@ -94,4 +102,4 @@ class KerasHooks:
             self._list.on_train_batch_end(step, {"loss": loss, "accuracy": hits})
             if self._model.stop_training:
                 break
-        return sums
+        return sums, seen

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -76,6 +76,8 @@ class EpochProgram:
 
     def __init__(self, spec: ProgramSpec) -> None:
         self.spec = spec
+        self.key = spec.key()
+        self.reusable = True
         self.model = compiled_model(spec.architecture, spec.optimizer, spec.label_smoothing)
         self.optimizer = self.model.optimizer
         self.learning_rate = float(self.optimizer.learning_rate.numpy())
@@ -83,10 +85,17 @@ class EpochProgram:
         known = {id(v) for v in self._network} | {id(self.optimizer.learning_rate.value)}
         others = [*self.model.variables, *self.optimizer.variables]
         self._slots = [v.value for v in others if id(v.value) not in known]
-        self._initial_slots = [v.numpy() for v in self._slots]
+        self._initial_slots = [_unless_zero(v.numpy()) for v in self._slots]
         self._averages = [tf.Variable(v) for v in self._network] if spec.averaging else []
+        # Where averages are what predicts, the weights themselves are state like the slots.
+        self._state = self._slots + (self._network if spec.averaging else [])
+        # TensorFlow takes the first traces of several programs for retracing of one function,
+        # unless each has a function object of its own without code.
         self._run = tf.function(
-            self._steps, jit_compile=True, autograph=False, input_signature=self._signature()
+            partial(self._steps),
+            jit_compile=True,
+            autograph=False,
+            input_signature=self._signature(),
         )
 
     def _signature(self) -> list[tf.TensorSpec]:
@@ -101,29 +110,49 @@ class EpochProgram:
             tf.TensorSpec((4,), tf.int32),
         ]
 
-    def load(self, weights: list[np.ndarray], slots: list[np.ndarray] | None = None) -> None:
-        """Start from these weights with a new optimizer, or with the slots of an earlier one."""
+    @property
+    def state_owner(self) -> str:
+        """What the optimizer's state belongs to: nothing else can go on from it."""
+        dropped = tuple(rate > 0 for rate in self.spec.architecture.dropout)
+        return repr((self.spec.optimizer.key(), bool(self.spec.averaging), dropped))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the variables."""
+        variables = [*self._network, *self._slots, *self._averages]
+        return sum(int(np.prod(v.shape)) * v.dtype.size for v in variables)
+
+    def load(self, weights: list[np.ndarray], state: list[np.ndarray] | None = None) -> None:
+        """Start from these weights with a new optimizer, or with the state of an earlier one."""
         for variable, array in zip(self._network, weights, strict=True):
-            variable.assign(array)
-        for variable, array in zip(self._slots, slots or self._initial_slots, strict=True):
             variable.assign(array)
         for variable, array in zip(self._averages, weights, strict=False):
             variable.assign(array)
+        if state is not None:
+            for variable, array in zip(self._state, state, strict=True):
+                variable.assign(array)
+            return
+        for variable, initial in zip(self._slots, self._initial_slots, strict=True):
+            variable.assign(np.zeros(variable.shape) if initial is None else initial)
 
-    def seed(self, seed: int) -> None:
-        """Start the layers' random generators from this seed."""
-        for i, layer in enumerate(self.model.layers):
-            generator = getattr(layer, "seed_generator", None)
-            if generator is not None:
-                generator.state.value.assign(np.array([seed, i], dtype=np.uint32))
+    def seed(self, seeds: np.ndarray) -> None:
+        """Start the layers' random generators.
+
+        Parameters
+        ----------
+        seeds : ndarray of uint32 of shape (n_hidden_layers, 2)
+        """
+        generators = [getattr(layer, "seed_generator", None) for layer in self.model.layers]
+        for generator, seed in zip(filter(None, generators), seeds, strict=False):
+            generator.state.value.assign(seed)
 
     def weights(self) -> list[np.ndarray]:
         """The network's arrays for prediction: averages where averaging is on."""
         return [v.numpy() for v in self._averages or self._network]
 
-    def slots(self) -> list[np.ndarray]:
-        """All other state: optimizer slots, step count and random generators."""
-        return [v.numpy() for v in self._slots]
+    def state(self) -> list[np.ndarray]:
+        """All else that a later run needs to go on: slots, step count, random generators."""
+        return [v.numpy() for v in self._state]
 
     def run(self, data: PlacedData, order: np.ndarray, rates: np.ndarray, *span: int) -> np.ndarray:
         """Train on steps `start` to `stop` of the index matrix.
@@ -173,14 +202,21 @@ class EpochProgram:
         targets = tf.one_hot(y, self.spec.architecture.n_classes, dtype=dtype)
         with tf.GradientTape() as tape:
             logits = self._forward(x, real)
-            data_loss = tf.reduce_sum(self.model.loss(targets, logits) * w * mask) / n_real
+            data_loss = tf.reduce_sum(self._losses(targets, logits) * w * mask) / n_real
             loss = tf.add_n([data_loss, *self.model.losses])
+            scaled_loss = self.optimizer.scale_loss(loss)
         trained = self.model.trainable_variables
         self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply(tape.gradient(loss, trained), trained)
+        self.optimizer.apply(tape.gradient(scaled_loss, trained), trained)
         self._average()
         right = tf.equal(tf.argmax(logits, 1, output_type=tf.int32), y)
         return loss * n_real, tf.reduce_sum(tf.cast(right, dtype) * mask)
+
+    def _losses(self, targets: Any, logits: Any) -> Any:
+        if self.spec.architecture.n_classes == 1:
+            # Of one class nothing is to learn, and Keras' loss warns of it.
+            return 0 * logits[:, 0]
+        return self.model.loss(targets, logits)
 
     def _forward(self, h: Any, real: Any) -> Any:
         for layer in self.model.layers:
@@ -245,16 +281,21 @@ def _padded(array: np.ndarray, capacity: int, dtype: str) -> Any:
     return tf.experimental.dlpack.from_dlpack(room.__dlpack__())
 
 
+def _unless_zero(array: np.ndarray) -> np.ndarray | None:
+    return array if array.any() else None
+
+
 class ProgramCache:
-    """Idle programs, the least recently used dropped beyond a bound.
+    """Idle programs, the least recently used dropped beyond a number and a size in bytes.
 
     A program is taken out while a fit uses it, so a concurrent fit of the same kind builds its
-    own. One whose fit failed, or whose model was shown to callbacks, isn't put back.
+    own. One whose fit failed or was interrupted, or whose model was shown to callbacks, isn't put
+    back.
     """
 
-    def __init__(self, maxsize: int = 24) -> None:
-        self.maxsize = maxsize
-        self._idle: OrderedDict[int, EpochProgram] = OrderedDict()
+    def __init__(self, maxsize: int = 24, maxbytes: int = 2**29) -> None:
+        self.maxsize, self.maxbytes = maxsize, maxbytes
+        self._idle: list[EpochProgram] = []
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -266,23 +307,26 @@ class ProgramCache:
 
     def _take(self, key: tuple[Any, ...]) -> EpochProgram | None:
         with self._lock:
-            for number, program in reversed(self._idle.items()):
-                if program.spec.key() == key:
-                    return self._idle.pop(number)
+            for i in reversed(range(len(self._idle))):
+                if self._idle[i].key == key:
+                    return self._idle.pop(i)
         return None
 
     def _put_back(self, program: EpochProgram) -> None:
         with self._lock:
-            self._idle[id(program)] = program
-            while len(self._idle) > self.maxsize:
-                self._idle.popitem(last=False)
+            self._idle.append(program)
+            while (
+                len(self._idle) > self.maxsize
+                or sum(idle.nbytes for idle in self._idle) > self.maxbytes
+            ):
+                del self._idle[0]
 
     @contextmanager
     def checked_out(self, spec: ProgramSpec, *, keep: bool = True) -> Iterator[EpochProgram]:
         """A program for this spec, the caller's alone within the context."""
         program = (self._take(spec.key()) if keep else None) or EpochProgram(spec)
         yield program
-        if keep:
+        if keep and program.reusable:
             self._put_back(program)
 
 
