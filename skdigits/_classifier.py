@@ -350,6 +350,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
             rows = Rows(X, np.searchsorted(self.classes_, y), weights)
             job = Job(settings, rows, None, network, seed, epochs=1, shuffle=False, state=state)
+            job.keep_state = True
             result = train(job)
             self._keep(result, self.classes_, extend=not first)
             self._optimizer_state = result.state

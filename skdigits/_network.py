@@ -269,11 +269,13 @@ def _dense(X: Any, dtype: np.dtype[Any]) -> Array:
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities of shape (n_samples, n_classes), in place of the logits."""
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits
+    """Probabilities of shape (n_samples, n_classes)."""
+    # Classes first: NumPy reduces along the long axis several times faster than along rows of ten.
+    columns = np.array(logits.T, order="C")
+    columns -= columns.max(axis=0)
+    np.exp(columns, out=columns)
+    columns /= columns.sum(axis=0)
+    return np.ascontiguousarray(columns.T)
 
 
 def log_softmax(logits: Array) -> Array:

@@ -71,7 +71,8 @@ class Job:
     """What one training run starts from.
 
     `state` is what an earlier run has left of its optimizer; one of another optimizer isn't used.
-    Without `shuffle` the rows are taken in their order. An `observer` sees every epoch.
+    With `keep_state` this run leaves its own. Without `shuffle` the rows are taken in their
+    order. An `observer` sees every epoch.
     """
 
     settings: Settings
@@ -81,6 +82,7 @@ class Job:
     seed: int
     epochs: int
     shuffle: bool = True
+    keep_state: bool = False
     state: OptimizerState | None = None
     observer: Observer | None = None
     keras_callbacks: list[Any] = field(default_factory=list)
@@ -96,7 +98,7 @@ class Result:
     network: Network
     history: dict[str, list[float]]
     best_epoch: int
-    state: OptimizerState
+    state: OptimizerState | None
     stopped: str | None = None
 
 
@@ -286,13 +288,10 @@ class _Run:
         best_epoch = self.best[1] if self.best else len(self.history["loss"])
         if stopped == "diverged" and self.best is None:
             best_epoch -= 1
-        return Result(
-            network=self._kept_network(stopped),
-            history=self.history,
-            best_epoch=best_epoch,
-            state=OptimizerState(self.program.state_owner, self.program.state()),
-            stopped=stopped,
-        )
+        state = None
+        if self.job.keep_state:
+            state = OptimizerState(self.program.state_owner, self.program.state())
+        return Result(self._kept_network(stopped), self.history, best_epoch, state, stopped)
 
     def _kept_network(self, stopped: str | None) -> Network:
         if self.best is not None and self.job.settings.early_stopping:

@@ -124,9 +124,9 @@ def test_bytes_are_pixels():
     "convert",
     [
         lambda X: X.reshape(-1, 28, 28),
-        lambda X: np.asfortranarray(X),
+        np.asfortranarray,
         lambda X: X[:, ::-1].copy()[:, ::-1],
-        lambda X: pd.DataFrame(X),
+        pd.DataFrame,
         lambda X: X.tolist(),
         sparse.csr_array,
         sparse.csc_matrix,
@@ -240,7 +240,7 @@ def test_wrong_validation_rows(digits, validation, message):
 
 
 def test_too_few_rows_to_hold_back():
-    with pytest.raises(ValueError, match="Got 3 rows .* with validation_fraction=0.1, expected"):
+    with pytest.raises(ValueError, match=r"Got 3 rows .* with validation_fraction=0.1, expected"):
         DigitANNClassifier(early_stopping=True).fit([[0.0], [1.0], [2.0]], [0, 1, 1])
 
 
@@ -611,7 +611,7 @@ def test_divergence_ends_with_an_error_when_there_is_nothing_to_keep(digits):
     model = DigitANNClassifier(**SMALL).set_params(
         optimizer="sgd", learning_rate=1e30, learning_rate_schedule="constant"
     )
-    with pytest.raises(ValueError, match="training diverged. Try a learning_rate below 1e[+]30"):
+    with pytest.raises(ValueError, match=r"training diverged. Try a learning_rate below 1e[+]30"):
         model.fit(X, y)
 
 
@@ -729,7 +729,7 @@ def test_numbers_that_are_none_are_refused_by_the_short_path_too(digits, n_rows,
     model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
     bad = np.full((n_rows, 784), fill)
     for array in (bad, bad.astype(np.float64)):
-        with pytest.raises(ValueError, match="contains NaN|contains infinity|too large"):
+        with pytest.raises(ValueError, match=r"contains NaN|contains infinity|too large"):
             model.predict_proba(array)
 
 

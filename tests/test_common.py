@@ -44,6 +44,7 @@ CONTRADICTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_sklearn_checks_with_settings_that_contradict_some(case):
     params, expected = CONTRADICTIONS[case]

@@ -19,10 +19,10 @@ def modules_after(code, cwd=None):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     import joblib
+    from sklearn.pipeline import make_pipeline
 
     from skdigits import DigitANNClassifier, PixelScaler, save
     from skdigits.datasets import load_mnist_sample
-    from sklearn.pipeline import make_pipeline
 
     folder = tmp_path_factory.mktemp("model")
     X, y = load_mnist_sample(subset="test", return_X_y=True)

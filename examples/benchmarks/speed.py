@@ -18,6 +18,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -130,7 +131,7 @@ def products(sizes, batch_size, n_rows, n_features=784) -> None:
     widths = (n_features, *sizes, 10)
     rng = np.random.default_rng(0)
     rows = [rng.random((batch_size, width), dtype=np.float32) for width in widths]
-    kernels = [rng.random(s, dtype=np.float32) for s in zip(widths, widths[1:], strict=False)]
+    kernels = [rng.random(s, dtype=np.float32) for s in pairwise(widths)]
     for _ in range(-(-n_rows // batch_size)):
         for i, kernel in enumerate(kernels):
             rows[i] @ kernel
@@ -376,18 +377,25 @@ def start_skops(repeats: int) -> Timings:
     return started(
         repeats,
         "import numpy as np\nfrom {module} import load\n"
-        "load({path!r}).predict(np.zeros((1, 784), np.uint8))",
+        "load({path!r}{trust}).predict(np.zeros((1, 784), np.uint8))",
         ".skops",
     )
+
+
+# skops takes MLPClassifier's own optimizer only when told to.
+ADAM = "sklearn.neural_network._stochastic_optimizers.AdamOptimizer"
 
 
 def started(repeats: int, code: str, ending: str) -> Timings:
     with tempfile.TemporaryDirectory() as folder:
         saved_pipelines(Path(folder))
-        names = {"skdigits": ("own", "skdigits"), "MLPClassifier": ("peer", "skops.io")}
+        names = {
+            "skdigits": ("own", "skdigits", ""),
+            "MLPClassifier": ("peer", "skops.io", f", trusted=[{ADAM!r}]"),
+        }
         codes = {
-            name: code.format(path=f"{folder}/{file}{ending}", module=module)
-            for name, (file, module) in names.items()
+            name: code.format(path=f"{folder}/{file}{ending}", module=module, trust=trust)
+            for name, (file, module, trust) in names.items()
         }
         actions = {name: lambda code=code: run(code) for name, code in codes.items()}
         in_turn(1, actions)
