@@ -406,7 +406,7 @@ def test_wrong_data_are_refused(run, files, tmp_path, name):
         ("--set dropout=1.5", r"Got dropout=1.5, expected a number in \[0, 1\)"),
         ("--set epochs=ten", "Got epochs='ten', expected 'auto' or an integer"),
         ("--set dropout=0.1,0.2,0.3", "with 3 entries, expected one number or one for each of"),
-        ("--set class_weight={1:2}", r"labels \[1\], which are not among the classes"),
+        ("--set class_weight={1:2}", r"labels \[1\], expected only the classes"),
         ("--output missing/digits", "Got missing/digits to write to, expected a folder that can"),
         ("--output .", "Got . to write to, expected a file or a new name"),
         ("--output /dev/null", "Got /dev/null to write to, expected a file or a new name"),
