@@ -15,7 +15,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
     """Map pixels from 0–255 to float32 from 0 to 1.
 
     Learns nothing from the data: each value is divided by 255. scikit-learn's MinMaxScaler and
-    StandardScaler give float64, twice the memory and at training half the speed; this one
+    StandardScaler give float64, which takes twice the memory and trains slower; this one
     doesn't, and it flattens images to rows.
 
     Attributes

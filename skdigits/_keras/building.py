@@ -91,8 +91,8 @@ def _optimizer_class(optimizer: Any) -> type:
 class FastDropout(keras.layers.Dropout):
     """Keras' dropout with its mask from a generator that compiles to fast code.
 
-    TensorFlow's automatic choice of algorithm is some twenty times slower inside a compiled
-    loop than Threefry.
+    TensorFlow's automatic choice of algorithm is far slower inside a compiled loop than
+    Threefry.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:

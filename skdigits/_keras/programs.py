@@ -16,8 +16,8 @@ import tensorflow as tf
 from .building import Architecture, OptimizerSpec, compiled_model
 from .conversion import network_variables
 
-# A call of a compiled program costs about as much as twenty steps of a small network, so that
-# many steps share one, up to a matrix of row indices of 4 MB.
+# A call of a compiled program costs as much as many steps of a small network, so that many share
+# one, up to a matrix of row indices of 4 MB.
 STEPS_PER_CALL = 512
 INDICES_PER_CALL = 2**20
 
