@@ -63,7 +63,7 @@ class ProgramSpec:
 
 
 def row_capacity(n_rows: int) -> int:
-    """Room for `n_rows`, at most an eighth more, the same for folds of neighbouring length."""
+    """Room for `n_rows`, from 128 rows on at most an eighth more; neighbouring folds share it."""
     grain = 2 ** max(n_rows.bit_length() - 4, 4)
     return -(-n_rows // grain) * grain
 
