@@ -435,10 +435,11 @@ GridSearchCV(ours((128, 64), epochs=65), grid, cv=3, n_jobs=JOBS).fit(X, y)
 print(time.perf_counter() - start)
 """
     timings: Timings = {"n_jobs=1": [], "n_jobs=2": []}
-    for _ in range(max(1, repeats // 2)):
+    for _ in range(repeats):
         for n_jobs in (1, 2):
-            code_now = HEAD + code.replace("JOBS", str(n_jobs))
-            timings[f"n_jobs={n_jobs}"].append(float(run(code_now)))
+            taken = float(run(HEAD + code.replace("JOBS", str(n_jobs))))
+            timings[f"n_jobs={n_jobs}"].append(taken)
+            print(f"n_jobs={n_jobs}: {taken:.1f} s", flush=True)
     return timings
 
 
