@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import datasets, displays, persistence, preprocessing, presets
+    from ._augmentation import Augmentation
     from ._classifier import DigitANNClassifier
     from .persistence import load, save
     from .preprocessing import PixelScaler
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Augmentation",
     "DigitANNClassifier",
     "PixelScaler",
     "__version__",
@@ -30,6 +32,7 @@ __all__ = [
 
 # Importing scikit-learn takes seconds, which `skdigits --help` shall not.
 _HOMES = {
+    "Augmentation": "_augmentation",
     "DigitANNClassifier": "_classifier",
     "PixelScaler": "preprocessing",
     "load": "persistence",

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
+from zlib import crc32
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
@@ -33,7 +34,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise OSError(f"Got path={os.fspath(path)!r}, expected a regular file or a new name.")
-    temporary = target.with_name(f".{token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_mark(target)}{token_hex(4)}.tmp")
     try:
         file = temporary.open("xb")
     except OSError as error:
@@ -54,3 +55,20 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove the temporary files of writers of this path that were killed.
+
+    Only for a path that nobody else writes now.
+    """
+    target = Path(os.path.realpath(path))
+    for leftover in target.parent.glob(f"{_mark(target)}*.tmp"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def _mark(target: Path) -> str:
+    """How the names of a target's temporary files begin."""
+    # A name of the longest length that is allowed has no room for more than a few characters.
+    return f".{crc32(os.fsencode(target.name)):08x}-"

@@ -2,56 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ._augmentation import Augmentation, side_of
+from ._calibration import fitted, rule
+from ._checkpoint import Checkpoint, described, digest
+from ._given import (
+    class_weighted,
+    drawn_seed,
+    keras_callback_list,
+    labels_from,
+    refuse_unknown_labels,
+    stratified_split,
+)
 from ._network import Array, Network, dense, layout, softmax
-from ._parameters import Settings, check_parameters, per_layer, settings_from
-from ._reporting import EpochReporter, extended_history, fitted_attributes
+from ._parameters import Settings, check_parameters, one_if_equal, per_layer, settings_from
+from ._reporting import EpochReporter, extended_history, fitted_attributes, summary_table
 from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
 from .preprocessing import flatten_images
 
 # What X may stay; everything else becomes the first.
 NUMERIC = (np.float32, np.float64, np.uint8)
-
-
-def labels_from(y: Any) -> tuple[Any, Array | None]:
-    """Labels of y; of one-hot rows also the classes, which are 0, 1, … then.
-
-    Raises
-    ------
-    ValueError
-        If y has several columns and a row that isn't one 1 among zeros.
-    """
-    if y is not None and not hasattr(y, "ndim"):
-        y = np.asarray(y)
-    if y is None or issparse(y) or y.ndim != 2 or y.shape[1] < 2:
-        return y, None
-    one_hot = np.asarray(y)
-    ones = one_hot == 1
-    wrong = np.flatnonzero((ones.sum(axis=1) != 1) | ((one_hot != 0) & ~ones).any(axis=1))
-    if len(wrong):
-        raise ValueError(
-            f"Got y of shape {one_hot.shape} whose row {wrong[0]} is {one_hot[wrong[0]].tolist()}, "
-            "expected labels of shape (n_samples,) or one-hot rows of a single 1: multilabel "
-            "targets are not supported."
-        )
-    return one_hot.argmax(axis=1), np.arange(one_hot.shape[1])
 
 
 class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -94,9 +78,17 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Rows per step, at most the number of rows there are; "auto" is 128.
     epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" is 15, or for small sets as many as make 1,500
-        steps, at most 200.
-    label_smoothing : float, default=0.0
-        Share of each target that is spread evenly over the classes [4]_, in [0, 1).
+        steps, at most 200 where there are hidden layers.
+    label_smoothing : float, default=0.1
+        Share of each target that is spread evenly over the classes [4]_, in [0, 1). More rows
+        are classified correctly with it; `temperature_` makes up for its modest probabilities.
+    augmentation : {"affine", "elastic"} or Augmentation, default=None
+        Deform each training image anew in each epoch: "affine" turns, scales, shears and
+        shifts it, "elastic" also bends it, an `Augmentation` gives the ranges. For rows that
+        are square images. What comes in from outside of an image has the value that is the
+        median of the outermost pixels. Pixels should have one scale for all of them, as
+        PixelScaler or uint8 gives them: after StandardScaler neighbouring pixels differ in
+        scale and offset.
     weight_averaging : bool or float, default=False
         Predict with an exponential moving average of the weights, and of batch normalisation's
         statistics, over the steps of training. A number is the average's decay per step; True
@@ -153,6 +145,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     best_epoch_ : int
         The epoch, counted from 1, with the best validation accuracy, of equal ones that with
         the lower loss; the last one without validation data.
+    temperature_ : float
+        What the outputs of the last layer are divided by to make the logits [5]_: found on
+        validation rows where there are some, else by a rule from `label_smoothing`, which by
+        itself makes probabilities too modest. 1 without smoothing and validation rows.
     n_layers_ : int
         Number of layers, counting input and output.
     n_outputs_ : int
@@ -178,6 +174,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     .. [3] L. N. Smith, N. Topin, "Super-convergence", 2018, arXiv 1708.07120.
     .. [4] C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR
        2016, arXiv 1512.00567.
+    .. [5] C. Guo et al., "On calibration of modern neural networks", ICML 2017, arXiv
+       1706.04599.
+    .. [6] L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent",
+       CVPR 2022, arXiv 2106.05237.
 
     Examples
     --------
@@ -205,7 +205,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning_rate_schedule: str = "one_cycle",
         batch_size: int | str = "auto",
         epochs: int | str = "auto",
-        label_smoothing: float = 0.0,
+        label_smoothing: float = 0.1,
+        augmentation: Augmentation | str | None = None,
         weight_averaging: bool | float = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -228,6 +229,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.label_smoothing = label_smoothing
+        self.augmentation = augmentation
         self.weight_averaging = weight_averaging
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -240,7 +242,15 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @with_callbacks
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        teacher: DigitANNClassifier | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> DigitANNClassifier:
         """Train on rows of pixels.
 
@@ -255,6 +265,16 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Weights of the rows, none negative. Rows of weight 0 are as good as absent.
         X_val, y_val : array-likes like X and y, default=None
             Validation rows, for the curves and for early stopping in place of a split.
+        teacher : DigitANNClassifier, default=None
+            A fitted classifier of the same classes, whose probabilities take the place of the
+            labels [6]_: it is shown the rows that this network sees, after scaling and
+            deformation. Neither cloned nor kept.
+        checkpoint : str or path-like, default=None
+            File for the state of a long fit, written every few epochs in at most 2 % of the
+            time. After a crash or Ctrl-C the same call goes on from it and ends with the same
+            bits as a fit that was never interrupted, if the number of threads and the versions
+            are the same. It is removed when the fit ends. Not with `keras_callbacks`, whose
+            state can't be stored.
 
         Returns
         -------
@@ -264,7 +284,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as expected, or if training diverges at once.
+            If a parameter or the data are not as expected, if training diverges at once, or if
+            `checkpoint` is a file of another fit.
+        OSError
+            If `checkpoint` can't be written.
         """
         params = self._checked_parameters()
         with self._unchanged_on_failure():
@@ -272,10 +295,16 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             rows = Rows(X, np.searchsorted(classes, y), all_weights)
             settings = settings_from(params, len(y))
             previous = self._previous_network(X, classes, settings) if self.warm_start else None
-            seed = self._draw_seed()
+            seed = drawn_seed(self.random_state)
             held_out = self._check_validation_rows(X_val, y_val, classes)
+            taught_by = self._check_teacher(teacher, classes, X)
+            fit = self._described(settings, classes, previous, taught_by, rows, held_out)
+            saved = self._checkpoint(checkpoint, fit, seed)
+            seed = saved.seed if saved else seed
             if self.early_stopping and held_out is None:
-                training, validation = self._split(y, seed)
+                training, validation = stratified_split(
+                    y, self.validation_fraction, int(generator(seed, SPLIT).integers(2**31))
+                )
                 held_out, rows = rows[validation], rows[training]
                 X, y, weights = rows.X, y[training], weights[training]
             job = Job(
@@ -285,15 +314,19 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 network=previous or self._new_network(settings, X, len(classes), seed),
                 seed=seed,
                 epochs=settings.epochs,
-                keras_callbacks=self._keras_callback_list(),
+                keras_callbacks=keras_callback_list(self.keras_callbacks),
+                checkpoint=saved,
+                teacher=taught_by,
             )
-            context = self._init_callback_context(max_subtasks=settings.epochs)
+            done = saved.state.epochs if saved else 0
+            context = self._init_callback_context(max_subtasks=settings.epochs - done)
             metadata = None if sample_weight is None else {"sample_weight": weights}
             told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
             context.call_on_fit_task_begin(**told)
             if context._callbacks or settings.verbose:
-                job.observer = EpochReporter(context, told, settings, classes)
-            self._keep(train(job), classes, extend=previous is not None)
+                earlier = saved.state.history if saved else {}
+                job.observer = EpochReporter(context, told, settings, classes, earlier)
+            self._keep(train(job), job, classes, extend=previous is not None)
             context.call_on_fit_task_end(**told, reconstruction_attributes={})
         return self
 
@@ -344,7 +377,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             settings = settings_from(params, len(y))
             settings = replace(settings, learning_rate_schedule="constant")
             state = self.__dict__.get("_optimizer_state")
-            seed = 0 if state else self._draw_seed()
+            seed = 0 if state else drawn_seed(self.random_state)
             network = self._previous_network(X, self.classes_, settings) or self._new_network(
                 settings, X, len(self.classes_), seed
             )
@@ -352,9 +385,70 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             job = Job(settings, rows, None, network, seed, epochs=1, shuffle=False, state=state)
             job.keep_state = True
             result = train(job)
-            self._keep(result, self.classes_, extend=not first)
+            self._keep(result, job, self.classes_, extend=not first)
             self._optimizer_state = result.state
         return self
+
+    @classmethod
+    def from_keras(cls, model: Any, *, classes: Any = None) -> DigitANNClassifier:
+        """A fitted classifier that predicts as a Keras model does.
+
+        Parameters
+        ----------
+        model : keras.Sequential
+            Dense layers with one activation that this class knows, their end logits or a
+            softmax. Before them may stand Flatten and Rescaling, among them Dropout and
+            BatchNormalization, before the activation on all layers or on none, or after it.
+        classes : array-like of shape (n_classes,), default=None
+            Label of each output; None is 0, 1, ….
+
+        Returns
+        -------
+        DigitANNClassifier
+            Fitted, its parameters those of the model's layers. A Rescaling by 1/255 becomes
+            the handling of pixels from 0 to 255 (see Notes); other rescalings and
+            normalisations after an activation are multiplied into the weights.
+
+        Raises
+        ------
+        TypeError
+            If `model` is no keras.Sequential.
+        ValueError
+            If it has other layers, which the error names, or `classes` don't fit its outputs.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from skdigits import DigitANNClassifier
+        >>> layers = [keras.layers.Dense(64, "relu", name="hidden"), keras.layers.Dense(10)]
+        >>> DigitANNClassifier.from_keras(keras.Sequential([keras.Input((784,)), *layers]))
+        DigitANNClassifier(hidden_layer_sizes=(64,))
+        """
+        from ._keras.reading import KerasReader
+
+        found = KerasReader(model)
+        network, n_classes = found.network, found.network.biases[-1].size
+        labels = np.arange(n_classes) if classes is None else np.asarray(classes)
+        order = np.argsort(labels, axis=0, kind="stable")
+        if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
+            raise ValueError(
+                f"Got classes={labels.tolist()}, expected {n_classes} different labels, one for "
+                "each output of the model."
+            )
+        kernels = (*network.kernels[:-1], network.kernels[-1][:, order])
+        biases = (*network.biases[:-1], network.biases[-1][order])
+        estimator = cls(
+            tuple(kernel.shape[1] for kernel in kernels[:-1]),
+            network.activation,
+            dropout=one_if_equal(found.dropout),
+            l2=one_if_equal(found.l2),
+            batch_norm=network.norms is not None,
+        )
+        network = replace(network, kernels=kernels, biases=biases)
+        history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
+        estimator.__dict__.update(fitted_attributes(network, labels[order], history, 0))
+        estimator.n_features_in_ = network.n_features
+        return estimator
 
     def predict(self, X: Any) -> Array:
         """Labels of rows.
@@ -462,6 +556,38 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             per_layer("l2", self.l2, n_hidden),
         )
 
+    def summary(self) -> str:
+        """The fitted network's layers with their widths and numbers of parameters.
+
+        Returns
+        -------
+        str
+            A table to print.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skdigits import DigitANNClassifier
+        >>> model = DigitANNClassifier((64, 32), dropout=(0.2, 0), epochs=1)
+        >>> print(model.fit(np.eye(10), np.arange(10)).summary())
+        layer          outputs    parameters
+        input               10             0
+        dense, relu         64           704
+        dropout 0.2         64             0
+        dense, relu         32         2,080
+        dense, softmax      10           330
+        total                          3,114   0.0 MB as float64
+        """
+        check_is_fitted(self, "_network")
+        n_hidden = len(self._network.kernels) - 1
+        dropout = per_layer("dropout", self.dropout, n_hidden)
+        return summary_table(self._network, dropout, per_layer("l2", self.l2, n_hidden))
+
     @property
     def coefs_(self) -> list[Array]:
         """Weights of each layer, read-only."""
@@ -559,20 +685,28 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ) -> tuple[Any, Array, Array, Array, Array]:
         """X, labels, classes, sample weights and weights of the rows that count, validated."""
         y, one_hot_classes = labels_from(y)
+        shape: tuple[int, ...] = getattr(X, "shape", ())
         X, y = validate_data(
             self, flatten_images(X), y, accept_sparse="csr", dtype=NUMERIC, reset=reset
         )
         check_classification_targets(y)
         X = dense(X)
+        if self.augmentation is not None:
+            side = side_of(X.shape[1])
+            if len(shape) == 3 and shape[1] != side:
+                raise ValueError(
+                    f"Got X of shape {shape} with augmentation={self.augmentation!r}, expected "
+                    "square images."
+                )
         if classes is None:
             classes = np.unique(y) if one_hot_classes is None else one_hot_classes
-        self._refuse_unknown_labels("y", y, classes)
+        refuse_unknown_labels("y", y, classes)
         if not reset and X.dtype != np.uint8 and self._network.input_scale == 1.0:
             X = X.astype(self._network.dtype, copy=False)
         sample_weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        weights = self._class_weighted(y, classes, sample_weight)
+        weights = class_weighted(y, classes, sample_weight, self.class_weight)
         counts = weights > 0
         if not counts.any():
             raise ValueError(
@@ -612,59 +746,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             dtype=NUMERIC,
             reset=False,
         )
-        self._refuse_unknown_labels("y_val", y_val, classes)
+        refuse_unknown_labels("y_val", y_val, classes)
         return Rows(X_val, np.searchsorted(classes, y_val), np.ones(len(y_val)))
-
-    @staticmethod
-    def _refuse_unknown_labels(name: str, y: Array, classes: Array) -> None:
-        unknown = np.setdiff1d(y, classes)
-        if len(unknown):
-            raise ValueError(
-                f"Got {name} with the labels {unknown.tolist()}, expected only the training "
-                f"classes {classes.tolist()}."
-            )
-
-    def _split(self, y: Array, seed: int) -> tuple[Array, Array]:
-        """Which rows train and which are held back, each class in its share of both."""
-        try:
-            training, held_back = train_test_split(
-                np.arange(len(y)),
-                test_size=max(ceil(self.validation_fraction * len(y)), len(np.unique(y))),
-                random_state=int(generator(seed, SPLIT).integers(2**31)),
-                stratify=y,
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"Got {len(y)} rows (n_samples={len(y)}) with validation_fraction="
-                f"{self.validation_fraction!r}, expected enough of each class to hold some back "
-                f"for early stopping. {error}"
-            ) from error
-        return training, held_back
-
-    def _class_weighted(self, y: Array, classes: Array, weights: Array) -> Array:
-        """Weights of rows times those of their classes."""
-        if self.class_weight is None:
-            return weights
-        if isinstance(self.class_weight, str):
-            present = np.unique(y)
-            balanced = compute_class_weight("balanced", classes=present, y=y, sample_weight=weights)
-            return np.asarray(weights * balanced[np.searchsorted(present, y)])
-        unknown = [label for label in self.class_weight if label not in classes.tolist()]
-        if unknown:
-            raise ValueError(
-                f"Got class_weight for the labels {unknown}, expected only the classes "
-                f"{classes.tolist()}."
-            )
-        of_class = np.array([self.class_weight.get(label, 1.0) for label in classes.tolist()])
-        return np.asarray(weights * of_class[np.searchsorted(classes, y)])
-
-    def _draw_seed(self) -> int:
-        state = self.random_state
-        if state is None:
-            return int(np.random.SeedSequence().generate_state(1)[0])
-        if isinstance(state, np.random.RandomState):
-            return int(state.randint(2**31 - 1))
-        return int(state)
 
     def _new_network(self, settings: Settings, X: Any, n_classes: int, seed: int) -> Network:
         dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
@@ -690,31 +773,82 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return network.astype(np.dtype(np.float64 if X.dtype == np.float64 else np.float32))
 
-    def _keras_callback_list(self) -> list[Any]:
-        given = self.keras_callbacks
-        if given is None:
-            return []
-        callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
-        for callback in callbacks:
-            if hasattr(callback, "on_fit_task_end"):
-                raise TypeError(
-                    f"Got the scikit-learn callback {callback!r} in keras_callbacks, expected "
-                    "Keras callbacks: scikit-learn's are given to set_callbacks."
-                )
-            if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
-                raise TypeError(
-                    f"Got {callback!r} in keras_callbacks, expected instances of "
-                    "keras.callbacks.Callback."
-                )
-        return callbacks
+    def _check_teacher(self, teacher: Any, classes: Array, X: Any) -> Network | None:
+        """The network of a teacher that fits these classes and rows."""
+        if teacher is None:
+            return None
+        if not isinstance(teacher, DigitANNClassifier):
+            raise TypeError(
+                f"Got teacher of type {type(teacher).__name__}, expected a fitted "
+                "DigitANNClassifier; of a pipeline, its last step."
+            )
+        check_is_fitted(teacher, "_network")
+        network: Network = teacher._network
+        if network.n_features != X.shape[1] or not np.array_equal(classes, teacher.classes_):
+            raise ValueError(
+                f"Got a teacher of {network.n_features} features with the classes "
+                f"{teacher.classes_.tolist()}, expected one of {X.shape[1]} features with "
+                f"{classes.tolist()}."
+            )
+        if network.input_scale != 1.0 and X.dtype != np.uint8:
+            raise ValueError(
+                f"Got X of dtype {X.dtype} with a teacher that was fitted on uint8, expected uint8 "
+                "or a teacher that was fitted on rows scaled like X."
+            )
+        return network.astype(np.dtype(np.float64 if X.dtype == np.float64 else np.float32))
 
-    def _keep(self, result: Result, classes: Array, *, extend: bool) -> None:
+    def _described(
+        self,
+        settings: Settings,
+        classes: Array,
+        previous: Network | None,
+        teacher: Network | None,
+        *data: Rows | None,
+    ) -> Callable[[], dict[str, str]]:
+        """What tells this fit from others, to be computed if it is asked for."""
+
+        def describe() -> dict[str, str]:
+            arrays = [
+                a for rows in data if rows is not None for a in (rows.X, rows.y, rows.weights)
+            ]
+            return described(settings) | {
+                "validation_fraction": repr(float(self.validation_fraction)),
+                "data": digest(*arrays),
+                "classes": digest(np.array([repr(label) for label in classes.tolist()])),
+                "warm_start": digest(*previous.layers()) if previous else "no",
+                "teacher": digest(*teacher.layers()) if teacher else "none",
+            }
+
+        return describe
+
+    def _checkpoint(
+        self, path: Any, fit: Callable[[], dict[str, str]], seed: int
+    ) -> Checkpoint | None:
+        """The checkpoint of a fit, with what an interrupted run has left in it."""
+        if path is None:
+            return None
+        if self.keras_callbacks:
+            raise ValueError(
+                f"Got checkpoint={path!r} with keras_callbacks={self.keras_callbacks!r}, expected "
+                "one of them: what Keras callbacks remember can't be stored."
+            )
+        return Checkpoint(path, fit(), seed, fixed_seed=self.random_state is not None)
+
+    def _keep(self, result: Result, job: Job, classes: Array, *, extend: bool) -> None:
         """Take over what a training run has left."""
         history, best_epoch = result.history, result.best_epoch
+        network, unseen = result.network, job.validation
+        # A teacher's probabilities are not smoothed.
+        smoothing = 0.0 if job.teacher else job.settings.label_smoothing
+        temperature = rule(smoothing, len(classes))
+        if unseen is not None and len(classes) > 1:
+            logits = network.logits(unseen.X)
+            temperature = fitted(logits, unseen.y, unseen.weights, temperature)
+        network = replace(network, temperature=temperature)
         if extend:
             best_epoch += self.n_iter_
             history = extended_history(self.history_, history)
-        self.__dict__.update(fitted_attributes(result.network, classes, history, best_epoch))
+        self.__dict__.update(fitted_attributes(network, classes, history, best_epoch))
         self.__dict__.pop("_optimizer_state", None)
         if result.stopped == "interrupted":
             warnings.warn("Training interrupted by the user.", UserWarning, stacklevel=4)

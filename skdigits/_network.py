@@ -86,7 +86,7 @@ class Network:
     """A fitted dense network.
 
     Each hidden layer computes ``activation(batch_norm(h @ kernel + bias))``, the last one
-    ``h @ kernel + bias``: the logits.
+    ``(h @ kernel + bias) / temperature``: the logits.
 
     Parameters
     ----------
@@ -101,6 +101,8 @@ class Network:
     input_scale : float
         What the input is multiplied by before the first layer: 1/255 for a network that was
         fitted on bytes, 1 for every other.
+    temperature : float
+        What the last layer's outputs are divided by to make the logits.
     """
 
     kernels: tuple[Array, ...]
@@ -108,6 +110,7 @@ class Network:
     activation: str
     norms: tuple[BatchNorm, ...] | None = None
     input_scale: float = 1.0
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         for array in (*self.kernels, *self.biases):
@@ -132,10 +135,24 @@ class Network:
     def n_features(self) -> int:
         return int(self.kernels[0].shape[0])
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of all layers, input and output included."""
+        return (*(int(k.shape[0]) for k in self.kernels), int(self.kernels[-1].shape[1]))
+
+    def layers(self, *, scaled_input: bool = False) -> list[Array]:
+        """Kernel and bias of each layer, everything else multiplied into them.
+
+        With `scaled_input` they expect the input that a network fitted on bytes sees after it
+        was divided by 255.
+        """
+        network = replace(self, input_scale=1.0) if scaled_input else self
+        folded: tuple[tuple[Array, Array], ...] = network._folded  # type: ignore[attr-defined]
+        return [array for layer in folded for array in layer]
+
     def layout(self) -> str:
         """Shapes, activation and kind of input in words: what a later run can't change."""
-        widths = (*(k.shape[0] for k in self.kernels), self.kernels[-1].shape[1])
-        return layout(widths, self.activation, self.norms is not None, self.input_scale != 1.0)
+        return layout(self.widths, self.activation, self.norms is not None, self.input_scale != 1.0)
 
     def astype(self, dtype: np.dtype[Any]) -> Network:
         """The same network in another floating-point type."""
@@ -169,6 +186,8 @@ class Network:
                 kernel, shift = kernel * gain, (bias - norm.mean) * gain + norm.beta
             if i == 0 and self.input_scale != 1.0:
                 kernel = kernel * self.input_scale
+            if i == len(self.kernels) - 1 and self.temperature != 1.0:
+                kernel, shift = kernel / self.temperature, shift / self.temperature
             layers.append((kernel.astype(self.dtype, copy=False), shift.astype(self.dtype)))
         return tuple(layers)
 
@@ -252,6 +271,7 @@ def _check_layers(network: Network) -> None:
         or network.activation not in ACTIVATIONS
         or not all(isinstance(norm.epsilon, float) and norm.epsilon >= 0 for norm in norms or ())
         or not (isinstance(network.input_scale, float) and 0 < network.input_scale < np.inf)
+        or not (isinstance(network.temperature, float) and 0 < network.temperature < np.inf)
     ):
         raise ValueError(
             f"Got {network.activation!r} layers of the shapes and dtypes {found}, expected float "

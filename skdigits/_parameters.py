@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._augmentation import NAMED, Augmentation
 from ._network import ACTIVATIONS
 
 # "auto" epochs: passes over a large training set, steps for a small one, within a limit.
@@ -35,6 +36,7 @@ class Settings:
     batch_size: int
     epochs: int
     label_smoothing: float
+    augmentation: Augmentation | None
     averaging: float
     early_stopping: bool
     n_iter_no_change: int
@@ -100,6 +102,13 @@ def _is_averaging(value: Any) -> bool:
     return _is_flag(value) or _is_rate(value)
 
 
+def _is_augmentation(value: Any) -> bool:
+    if type(value) is Augmentation:
+        value.check()
+        return True
+    return value is None or (isinstance(value, str) and value in NAMED)
+
+
 def _is_keras_callbacks(value: Any) -> bool:
     return value is None or isinstance(value, (list, tuple)) or hasattr(value, "on_epoch_end")
 
@@ -138,6 +147,10 @@ TABLE: dict[str, tuple[Callable[[Any], bool], str]] = {
         "'auto' or an integer of at least 1",
     ),
     "label_smoothing": (_is_rate, "a number in [0, 1)"),
+    "augmentation": (
+        _is_augmentation,
+        f"None, {', '.join(map(repr, NAMED))} or a skdigits.Augmentation",
+    ),
     "weight_averaging": (_is_averaging, "True, False or a decay in [0, 1)"),
     "early_stopping": (_is_flag, "True or False"),
     "validation_fraction": (lambda v: _is_number(v) and 0 < v < 1, "a number in (0, 1)"),
@@ -187,11 +200,20 @@ def per_layer(name: str, value: Any, n_layers: int) -> tuple[float, ...]:
     return tuple(float(v) for v in value)
 
 
-def _epochs_for(epochs: Any, batch_size: int, n_rows: int) -> int:
+def one_if_equal(values: tuple[float, ...]) -> float | tuple[float, ...]:
+    """The inverse of `per_layer`: one number where all layers have the same."""
+    if not values:
+        return 0.0
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _epochs_for(epochs: Any, batch_size: int, n_rows: int, n_hidden: int) -> int:
     if epochs != "auto":
         return int(epochs)
     wanted = -(-AUTO_STEPS // -(-n_rows // batch_size))
-    return min(max(AUTO_EPOCHS, wanted), AUTO_EPOCHS_LIMIT)
+    # A single layer has a longer way to go by itself, and its steps cost next to nothing.
+    limit = AUTO_EPOCHS_LIMIT if n_hidden else AUTO_STEPS
+    return min(max(AUTO_EPOCHS, wanted), limit)
 
 
 def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
@@ -201,6 +223,9 @@ def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
     averaging = params["weight_averaging"]
     if _is_flag(averaging):
         averaging = AVERAGING_DECAY if averaging else 0.0
+    augmentation = params["augmentation"]
+    if augmentation is not None:
+        augmentation = NAMED.get(augmentation, augmentation).as_floats()
     batch_size = params["batch_size"]
     batch_size = AUTO_BATCH_SIZE if batch_size == "auto" else int(batch_size)
     rate = params["learning_rate"]
@@ -215,8 +240,9 @@ def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
         learning_rate=None if rate is None else float(rate),
         learning_rate_schedule=params["learning_rate_schedule"],
         batch_size=batch_size,
-        epochs=_epochs_for(params["epochs"], batch_size, n_rows),
+        epochs=_epochs_for(params["epochs"], batch_size, n_rows, len(sizes)),
         label_smoothing=float(params["label_smoothing"]),
+        augmentation=augmentation,
         averaging=float(averaging),
         early_stopping=bool(params["early_stopping"]),
         n_iter_no_change=int(params["n_iter_no_change"]),

@@ -23,6 +23,7 @@ def fitted_attributes(
         "validation_scores_": history.get("val_accuracy"),
         "n_iter_": len(history["loss"]),
         "best_epoch_": best_epoch,
+        "temperature_": network.temperature,
         "n_layers_": len(network.kernels) + 1,
         "n_outputs_": len(classes),
         "out_activation_": "softmax",
@@ -40,6 +41,30 @@ def extended_history(
     }
 
 
+def summary_table(network: Network, dropout: tuple[float, ...], l2: tuple[float, ...]) -> str:
+    """Layers, widths and numbers of parameters as text."""
+    scaled = f" × {network.input_scale:.4g}" if network.input_scale != 1.0 else ""
+    rows = [(f"input{scaled}", network.n_features, 0)]
+    n_hidden = len(network.kernels) - 1
+    for i, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):
+        hidden = i < n_hidden
+        words = [network.activation if hidden else "softmax"]
+        if hidden and l2[i]:
+            words.append(f"L2 {l2[i]:g}")
+        rows.append((f"dense, {', '.join(words)}", bias.size, kernel.size + bias.size))
+        if hidden and network.norms is not None:
+            rows.append(("batch normalisation", bias.size, 4 * bias.size))
+        if hidden and dropout[i]:
+            rows.append((f"dropout {dropout[i]:g}", bias.size, 0))
+    total = sum(parameters for *_, parameters in rows)
+    width = max(len(name) for name, *_ in rows) + 2
+    lines = [f"{'layer':{width}}{'outputs':>9}{'parameters':>14}"]
+    lines += [f"{name:{width}}{outputs:>9,}{count:>14,}" for name, outputs, count in rows]
+    size = total * network.dtype.itemsize / 1e6
+    lines.append(f"{'total':{width}}{'':>9}{total:>14,}   {size:.1f} MB as {network.dtype.name}")
+    return "\n".join(lines)
+
+
 class EpochReporter:
     """An observer of epochs for scikit-learn's callback contexts and for `verbose`.
 
@@ -52,14 +77,21 @@ class EpochReporter:
     settings : Settings
     classes : ndarray
         Labels of the estimator that hooks are given to predict with.
+    earlier : dict of str to list of float
+        History of the epochs before those that will be seen here.
     """
 
     def __init__(
-        self, context: Any, told: dict[str, Any], settings: Settings, classes: Array
+        self,
+        context: Any,
+        told: dict[str, Any],
+        settings: Settings,
+        classes: Array,
+        earlier: dict[str, list[float]],
     ) -> None:
         self._context, self._told, self._settings = context, told, settings
         self._classes = classes
-        self._history: dict[str, list[float]] = {}
+        self._history = {name: list(values) for name, values in earlier.items()}
         self._epoch_context: Any = None
 
     def begin_epoch(self, epoch: int) -> None:

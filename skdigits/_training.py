@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import partial
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ._augmentation import background
+from ._checkpoint import Checkpoint, TrainingState
 from ._network import Array, BatchNorm, Network, cross_entropy
 from ._parameters import Settings
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from ._keras.programs import EpochProgram, PlacedData, ProgramSpec
 
 # Independent random streams of one seed.
-SPLIT, WEIGHTS, ORDER, LAYERS = range(4)
+SPLIT, WEIGHTS, ORDER, LAYERS, DEFORMATION = range(5)
 
 # Arithmetic between two looks at Ctrl-C and at the loss: a fraction of a second.
 FLOP_PER_CALL = 2e10
@@ -72,7 +75,9 @@ class Job:
 
     `state` is what an earlier run has left of its optimizer; one of another optimizer isn't used.
     With `keep_state` this run leaves its own. Without `shuffle` the rows are taken in their
-    order. An `observer` sees every epoch.
+    order. An `observer` sees every epoch. A `checkpoint` may hold the state to go on from, and
+    gets newer ones. The probabilities that a `teacher` gives to the rows, as this network sees
+    them, take the place of their labels.
     """
 
     settings: Settings
@@ -86,6 +91,8 @@ class Job:
     state: OptimizerState | None = None
     observer: Observer | None = None
     keras_callbacks: list[Any] = field(default_factory=list)
+    checkpoint: Checkpoint | None = None
+    teacher: Network | None = None
 
 
 @dataclass
@@ -175,11 +182,13 @@ def learning_rates(schedule: str, peak: float, n_steps: int) -> Array:
     return (peak * factor).astype(np.float32)
 
 
-def row_order(job: Job) -> Iterator[Array]:
-    """Row numbers of each epoch, for ever."""
+def row_order(job: Job, first_epoch: int = 0) -> Iterator[Array]:
+    """Row numbers of each epoch from `first_epoch` on, for ever."""
     rng = generator(job.seed, ORDER)
-    while True:
-        yield rng.permutation(len(job.rows)) if job.shuffle else np.arange(len(job.rows))
+    for epoch in count():
+        order = rng.permutation(len(job.rows)) if job.shuffle else np.arange(len(job.rows))
+        if epoch >= first_epoch:
+            yield order
 
 
 def train(job: Job) -> Result:
@@ -190,7 +199,7 @@ def train(job: Job) -> Result:
     TrainingDivergedError
         If the loss is not finite from the first epochs on.
     """
-    from ._keras import check_process
+    from ._keras import check_process, environment
     from ._keras.building import OptimizerSpec
     from ._keras.observing import KerasHooks
     from ._keras.programs import PROGRAMS, place
@@ -200,9 +209,19 @@ def train(job: Job) -> Result:
     spec = _program_spec(job, optimizer)
     with PROGRAMS.checked_out(spec, keep=not job.keras_callbacks) as program:
         data = place(job.rows.X, job.rows.y, job.rows.weights, spec)
+        if job.checkpoint is not None:
+            job.checkpoint.begin(environment(), program.nbytes)
         hooks = KerasHooks(job.keras_callbacks, program.model, job.epochs, job.settings.verbose)
-        result = _Run(job, program, data, hooks, optimizer.learning_rate).result()
+        try:
+            result = _Run(job, program, data, hooks, optimizer.learning_rate).result()
+        except TrainingDivergedError:
+            # The same call would diverge again.
+            if job.checkpoint is not None:
+                job.checkpoint.remove()
+            raise
         program.reusable = result.stopped != "interrupted"
+    if job.checkpoint is not None and result.stopped != "interrupted":
+        job.checkpoint.remove()
     return result
 
 
@@ -225,6 +244,8 @@ def _program_spec(job: Job, optimizer: OptimizerSpec) -> ProgramSpec:
         ),
         optimizer=optimizer,
         label_smoothing=settings.label_smoothing,
+        augmentation=settings.augmentation,
+        teacher=(job.teacher.widths, job.teacher.activation) if job.teacher else None,
         averaging=settings.averaging,
         batch_size=min(settings.batch_size, capacity),
         capacity=capacity,
@@ -261,12 +282,18 @@ class _Run:
         from ._keras.conversion import network_arrays
 
         job, program = self.job, self.program
+        if job.teacher is not None:
+            program.learn_from(job.teacher.layers(scaled_input=True))
+        self.first_epoch = 0
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
         if job.validation is not None:
             self.history |= {"val_loss": [], "val_accuracy": []}
         self.best: tuple[tuple[float, float], int, Network] | None = None
         self.improved_at = 0
         self.last_good: Network | None = None
+        if job.checkpoint is not None and job.checkpoint.state.epochs:
+            self._resume(job.checkpoint.state)
+            return
         state = job.state
         if state is not None and state.owner != program.state_owner:
             state = None
@@ -274,6 +301,36 @@ class _Run:
         if state is None:
             shape = (len(job.settings.hidden_layer_sizes), 2)
             program.seed(generator(job.seed, LAYERS).integers(2**32, size=shape, dtype=np.uint32))
+            if job.settings.augmentation:
+                seed = int(generator(job.seed, DEFORMATION).integers(2**31))
+                program.deform(seed, background(job.rows.X) * job.network.input_scale)
+
+    def _resume(self, state: TrainingState) -> None:
+        """Go on where a run that was cut off had saved its state."""
+        self.first_epoch = state.epochs
+        self.history = {name: list(values) for name, values in state.history.items()}
+        if state.best_score is not None:
+            best = self._from_arrays(state.best_weights, self.job.network)
+            self.best = (state.best_score, state.best_epoch, best)
+        self.improved_at = state.improved_at
+        self.program.load(state.weights, state.optimizer)
+        self.last_good = self.network()
+
+    def _state(self, epochs: int) -> TrainingState:
+        """What `_resume` needs after that many epochs."""
+        from ._keras.conversion import network_arrays
+
+        score, best_epoch, best = self.best or (None, 0, None)
+        return TrainingState(
+            epochs=epochs,
+            history=self.history,
+            weights=self.program.weights(),
+            optimizer=self.program.state(),
+            best_score=score,
+            best_epoch=best_epoch,
+            improved_at=self.improved_at,
+            best_weights=network_arrays(best) if best else [],
+        )
 
     def network(self) -> Network:
         return self._from_arrays(self.program.weights(), self.job.network)
@@ -313,9 +370,9 @@ class _Run:
 
     def _epochs(self, per_call: int) -> bool:
         """Run the epochs; False where the loss stopped being finite."""
-        orders = row_order(self.job)
+        orders = row_order(self.job, self.first_epoch)
         self.hooks.begin_training(float(self.rates[0]))
-        epoch = 0
+        epoch, finite, checkpoint = self.first_epoch, True, self.job.checkpoint
         while epoch < self.job.epochs:
             n_epochs = min(per_call, self.job.epochs - epoch)
             self._begin(epoch)
@@ -329,6 +386,8 @@ class _Run:
             epoch += n_epochs
             if self._end(epoch - 1):
                 break
+            if checkpoint is not None and epoch < self.job.epochs and checkpoint.due():
+                checkpoint.write(partial(self._state, epoch))
         self.hooks.end_training()
         return finite
 
@@ -337,8 +396,9 @@ class _Run:
         job = self.job
         if job.observer is not None or job.validation is not None or self.hooks.active:
             return 1
-        n_weights = sum(k.size for k in job.network.kernels)
-        by_work = FLOP_PER_CALL / (6 * n_weights * len(job.rows))
+        per_row = 6 * sum(k.size for k in job.network.kernels)
+        per_row += 2 * sum(k.size for k in job.teacher.kernels) if job.teacher else 0
+        by_work = FLOP_PER_CALL / (per_row * len(job.rows))
         by_room = self.program.spec.steps_capacity // self.n_steps
         return max(1, min(int(by_work), by_room))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from ._augmentation import Augmentation
 from ._classifier import DigitANNClassifier
 
 
@@ -29,7 +30,12 @@ class Preset:
 
 
 # The sources train with Keras' Adam as it comes, at a constant rate.
-_PLAIN = {"learning_rate": 0.001, "learning_rate_schedule": "constant", "batch_size": 128}
+_PLAIN = {
+    "learning_rate": 0.001,
+    "learning_rate_schedule": "constant",
+    "batch_size": 128,
+    "label_smoothing": 0.0,
+}
 
 
 def _preset(source: str, published: float | None, **params: Any) -> Preset:
@@ -85,6 +91,59 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
 """The published networks that this package reproduces, by name."""
 
 
+def _recipe(source: str, **params: Any) -> Preset:
+    return Preset(MappingProxyType(params), f"{source} Chosen by choose_recipes.py.")
+
+
+_LONG = {
+    "batch_size": 256,
+    "optimizer": "adamw",
+    "optimizer_params": {"weight_decay": 0.01},
+    "learning_rate": 0.0015,
+    "learning_rate_schedule": "cosine",
+    "label_smoothing": 0.05,
+    "augmentation": "elastic",
+    "weight_averaging": True,
+}
+
+RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
+    {
+        "fast": _recipe(
+            "Deformed digits for half a minute on two cores.",
+            hidden_layer_sizes=(512, 256),
+            epochs=16,
+            learning_rate=0.002,
+            label_smoothing=0.05,
+            augmentation="elastic",
+        ),
+        "accurate": _recipe(
+            "Deformed digits for a quarter of an hour on two cores.",
+            hidden_layer_sizes=(1024, 1024, 512),
+            epochs=130,
+            **_LONG,
+        ),
+        "record": _recipe(
+            "Deformed digits for an hour and a half on two cores.",
+            hidden_layer_sizes=(2048, 1536, 1024, 512),
+            epochs=300,
+            **_LONG,
+        ),
+        "fashion": _recipe(
+            "Pieces of clothing, which stand upright and fill the image.",
+            hidden_layer_sizes=(1024, 512),
+            epochs=40,
+            dropout=0.3,
+            label_smoothing=0.1,
+            augmentation=Augmentation(rotation=3, scale=0.06, shear=0.03, shift=0.04, elastic=0.0),
+        ),
+    }
+)
+"""The package's own trainings, by name, each for a budget of time."""
+
+PRESETS: MappingProxyType[str, Preset] = MappingProxyType({**REFERENCES, **RECIPES})
+"""All that `make_reference_classifier` knows, by name."""
+
+
 def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier:
     """An unfitted classifier with the network and the training of a preset.
 
@@ -93,7 +152,7 @@ def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier
     Parameters
     ----------
     name : str
-        A key of `REFERENCES`.
+        A key of `REFERENCES` or `RECIPES`.
     **overrides : dict
         Parameters of `DigitANNClassifier` in place of the preset's.
 
@@ -112,9 +171,9 @@ def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier
     >>> make_reference_classifier("dense-128-64", epochs=3).hidden_layer_sizes
     (128, 64)
     """
-    if name not in REFERENCES:
-        raise ValueError(f"Got name={name!r}, expected one of {', '.join(map(repr, REFERENCES))}.")
-    return DigitANNClassifier(**REFERENCES[name].params).set_params(**overrides)
+    if name not in PRESETS:
+        raise ValueError(f"Got name={name!r}, expected one of {', '.join(map(repr, PRESETS))}.")
+    return DigitANNClassifier(**PRESETS[name].params).set_params(**overrides)
 
 
 def param_grid(name: str, *, step: str | None = None) -> dict[str, list[Any]]:

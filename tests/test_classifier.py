@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from scipy.special import log_softmax, softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
@@ -15,7 +16,13 @@ from skdigits import DigitANNClassifier, PixelScaler
 from skdigits._network import ACTIVATIONS
 from skdigits.datasets import load_mnist_sample
 
-SMALL = {"hidden_layer_sizes": (32, 16), "epochs": 8, "random_state": 0, "learning_rate": 0.005}
+SMALL = {
+    "hidden_layer_sizes": (32, 16),
+    "epochs": 8,
+    "random_state": 0,
+    "learning_rate": 0.005,
+    "label_smoothing": 0.0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +36,12 @@ def digits():
 def assert_same_weights(a, b):
     for first, second in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def uncalibrated_losses(model, X, y):
+    """Cross-entropy of each row as training sees it, the logits undivided."""
+    log_p = log_softmax(model.temperature_ * model.decision_function(X), axis=1)
+    return -log_p[np.arange(len(y)), y.astype(int)]
 
 
 def test_learns_digits_and_shows_what_it_learned(digits):
@@ -220,7 +233,7 @@ def test_validation_rows_give_curves_and_change_nothing(digits):
     assert_same_weights(watched, DigitANNClassifier(**SMALL).fit(X, y))
     assert len(watched.validation_scores_) == watched.n_iter_ == 8
     np.testing.assert_allclose(watched.validation_scores_[-1], watched.score(X_test, y_test))
-    loss = -watched.predict_log_proba(X_test)[np.arange(1000), y_test.astype(int)].mean()
+    loss = uncalibrated_losses(watched, X_test, y_test).mean()
     np.testing.assert_allclose(watched.validation_loss_curve_[-1], loss, rtol=1e-4)
 
 
@@ -371,8 +384,11 @@ def test_dropout_and_l2_by_layer(digits):
 
 def test_label_smoothing_makes_probabilities_modest(digits):
     X, y, X_test, _ = digits
-    plain = DigitANNClassifier(**SMALL).fit(X, y).predict_proba(X_test)
-    smoothed = DigitANNClassifier(**SMALL, label_smoothing=0.2).fit(X, y).predict_proba(X_test)
+    plain, smoothed = (
+        softmax(model.temperature_ * model.decision_function(X_test), axis=1)
+        for smoothing in (0.0, 0.2)
+        for model in [DigitANNClassifier(**SMALL | {"label_smoothing": smoothing}).fit(X, y)]
+    )
     assert smoothed.max(axis=1).mean() < plain.max(axis=1).mean() - 0.05
 
 
@@ -519,7 +535,7 @@ def test_kerass_own_early_stopping_works(digits):
     params = SMALL | {"epochs": 60, "learning_rate": 0.02, "keras_callbacks": [stop]}
     model = DigitANNClassifier(**params).fit(X, y, X_val=X_test, y_val=y_test)
     assert model.n_iter_ < 60
-    losses = -model.predict_log_proba(X_test)[np.arange(1000), y_test.astype(int)]
+    losses = uncalibrated_losses(model, X_test, y_test)
     np.testing.assert_allclose(losses.mean(), min(model.validation_loss_curve_), rtol=1e-4)
 
 
@@ -738,3 +754,17 @@ def test_huge_numbers_are_numbers(digits):
     model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
     X_huge = np.full((1, 784), 1e25, dtype=np.float32)
     assert model.predict(X_huge).shape == (1,)
+
+
+def test_summary_counts_what_keras_counts(digits):
+    X, y, _, _ = digits
+    params = {"dropout": (0.3, 0.0), "l2": 0.01, "batch_norm": True, "epochs": 1}
+    model = DigitANNClassifier((20, 10), **params).fit(X, y)
+    lines = model.summary().splitlines()
+    assert lines[0].split() == ["layer", "outputs", "parameters"]
+    assert "dense, relu, L2 0.01" in lines[2]
+    assert sum("dropout" in line for line in lines) == 1
+    assert sum("batch normalisation" in line for line in lines) == 2
+    assert f"{model.keras_model_.count_params():,}" in lines[-1]
+    with pytest.raises(NotFittedError):
+        DigitANNClassifier().summary()

@@ -22,7 +22,7 @@ from skdigits._cli.evaluate import expected_calibration_error
 from skdigits._cli.quiet import _without_noise
 from skdigits._cli.screen import digit_picture, probability_bars
 from skdigits.datasets import load_mnist_sample
-from skdigits.presets import REFERENCES, param_grid
+from skdigits.presets import PRESETS, param_grid
 
 HEAVY = {"numpy", "scipy", "pandas", "sklearn", "joblib", "tensorflow", "keras", "matplotlib"}
 TINY = ["--set", "hidden_layer_sizes=16", "--set", "epochs=2"]
@@ -151,7 +151,7 @@ def test_help_answers_in_half_a_second():
 def test_help_names_every_preset(run):
     _, out, _ = run("train", "--help")
     words = set(re.sub(r"[│╭╮╰╯─,]", " ", out).split())
-    assert {"default", *REFERENCES} <= {word.rstrip(".") for word in words}
+    assert {"default", *PRESETS} <= {word.rstrip(".") for word in words}
 
 
 def test_version(run):

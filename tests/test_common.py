@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 from skdigits import DigitANNClassifier, PixelScaler
 
 
-@parametrize_with_checks([DigitANNClassifier(), PixelScaler()])
+@parametrize_with_checks([DigitANNClassifier(), DigitANNClassifier(()), PixelScaler()])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
@@ -53,6 +53,27 @@ def test_sklearn_checks_with_settings_that_contradict_some(case):
         results = check_estimator(DigitANNClassifier(**params), on_fail=None, on_skip=None)
     failed = {r["check_name"] for r in results if r["status"] == "failed"}
     assert failed == set(expected)
+
+
+@pytest.mark.parametrize("case", ["early_stopping", "dropout", "batch_norm"])
+def test_weights_act_like_copies_on_average(case):
+    """What the equivalence checks ask for to the last digit, here within the spread over seeds."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 4)).astype(np.float32)
+    y = (X[:, 0] + rng.normal(size=120) > 0).astype(int)
+    weights = np.where(y == 1, 3, 1)
+    means = {"weighted": [], "copied": [], "unweighted": []}
+    for seed in range(12):
+        params = {"hidden_layer_sizes": (8,), "epochs": 60, "learning_rate": 0.03}
+        model = DigitANNClassifier(**params, random_state=seed, **CONTRADICTIONS[case][0])
+        means["weighted"].append(model.fit(X, y, weights).predict_proba(X)[:, 1].mean())
+        copied = model.fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+        means["copied"].append(copied.predict_proba(X)[:, 1].mean())
+        means["unweighted"].append(model.fit(X, y).predict_proba(X)[:, 1].mean())
+    errors = [np.var(means[name], ddof=1) / 12 for name in ("weighted", "copied")]
+    difference = abs(np.mean(means["weighted"]) - np.mean(means["copied"]))
+    assert difference < 4 * np.sqrt(sum(errors)) + 0.02
+    assert np.mean(means["weighted"]) > np.mean(means["unweighted"]) + 0.1
 
 
 def test_tags_tell_the_truth():

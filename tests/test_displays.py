@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline  # noqa: E402
 from skdigits import DigitANNClassifier, PixelScaler  # noqa: E402
 from skdigits.datasets import load_mnist_sample  # noqa: E402
 from skdigits.displays import (  # noqa: E402
+    DeformedDigitsDisplay,
     DigitGridDisplay,
     HiddenUnitsDisplay,
     TrainingCurveDisplay,
@@ -340,3 +341,31 @@ def test_without_matplotlib_the_extra_is_named(watched, sample, monkeypatch, dra
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"Display\..* needs matplotlib.*skdigits\[plot\]"):
         draw(watched, sample[2])
+
+
+class TestDeformedDigits:
+    @pytest.fixture
+    def X(self):
+        return load_mnist_sample(subset="test", return_X_y=True)[0][:4]
+
+    def test_the_first_column_is_the_digits_themselves(self, X):
+        model = make_pipeline(PixelScaler(), DigitANNClassifier(augmentation="elastic"))
+        display = DeformedDigitsDisplay.from_estimator(model, X, n_views=3)
+        assert display.views.shape == (4, 4, 28, 28)
+        np.testing.assert_array_equal(display.views[:, 0].reshape(4, -1), X)
+        assert all((display.views[:, 0] != display.views[:, i]).any() for i in (1, 2, 3))
+        assert len(display.ax_.patches) == 4
+
+    def test_the_seed_decides(self, X):
+        draw = DeformedDigitsDisplay.from_augmentation
+        first, again = draw("affine", X, random_state=1), draw("affine", X, random_state=1)
+        np.testing.assert_array_equal(first.views, again.views)
+        assert (first.views != draw("affine", X, random_state=2).views).any()
+
+    def test_nothing_to_show_without_augmentation(self, X):
+        with pytest.raises(ValueError, match="without augmentation"):
+            DeformedDigitsDisplay.from_estimator(DigitANNClassifier(), X)
+
+    def test_wrong_views(self):
+        with pytest.raises(ValueError, match="Got views of shape"):
+            DeformedDigitsDisplay(np.zeros((4, 28, 28)))

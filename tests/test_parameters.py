@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from skdigits import DigitANNClassifier, PixelScaler
+from skdigits import Augmentation, DigitANNClassifier, PixelScaler
 from skdigits._parameters import TABLE, check_parameters, per_layer, settings_from
 
 DEFAULTS = DigitANNClassifier().get_params(deep=False)
@@ -22,6 +22,7 @@ BAD = {
     "batch_size": [0, 1.5, "all", None, True],
     "epochs": [0, 1.5, "many", None],
     "label_smoothing": [1.0, -0.1, None],
+    "augmentation": ["strong", 1, True, Augmentation],
     "weight_averaging": [1.0, -0.5, None, "yes"],
     "early_stopping": [None, 1.5],
     "validation_fraction": [0, 1, 1.5, None],

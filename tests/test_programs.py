@@ -55,7 +55,12 @@ def keras_training(params, sample_weight=None, dtype="float32", optimizer=None):
     return [v.numpy() for v in network_variables(model)], history.history["loss"][0]
 
 
-PLAIN = {"hidden_layer_sizes": (16, 8), "batch_size": 32, "learning_rate": 0.01}
+PLAIN = {
+    "hidden_layer_sizes": (16, 8),
+    "batch_size": 32,
+    "learning_rate": 0.01,
+    "label_smoothing": 0.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +122,7 @@ def test_layers_drop_different_units():
     """Of equal layers with dropout alone in between, no two masks may be of one stream."""
     spec = ProgramSpec(
         Architecture(6, (50, 50, 50), 2, "relu", (0.5,) * 3, (0.0,) * 3, False, "float32"),
-        OptimizerSpec.read("sgd", {}), 0.0, 0.0, 8, 16, "float32",
+        OptimizerSpec.read("sgd", {}), 0.0, None, None, 0.0, 8, 16, "float32",
     )  # fmt: skip
     with ProgramCache().checked_out(spec) as program:
         program.seed(generator(0, LAYERS).integers(2**32, size=(3, 2), dtype=np.uint32))
@@ -173,7 +178,7 @@ def test_capacity_wastes_at_most_an_eighth():
 def tiny_spec(width=3, **optimizer):
     architecture = Architecture(4, (width,), 2, "relu", (0.0,), (0.0,), False, "float32")
     return ProgramSpec(
-        architecture, OptimizerSpec.read("sgd", optimizer), 0.0, 0.0, 8, 16, "float32"
+        architecture, OptimizerSpec.read("sgd", optimizer), 0.0, None, None, 0.0, 8, 16, "float32"
     )
 
 

@@ -43,10 +43,10 @@ def expected_one_of(received: str, name: str, choices: Iterable[str]) -> Refusal
 def chosen_classifier(preset: str, settings: list[str], seed: int) -> DigitANNClassifier:
     """An unfitted classifier of a preset with some parameters set."""
     from skdigits import DigitANNClassifier, make_reference_classifier
-    from skdigits.presets import REFERENCES
+    from skdigits.presets import PRESETS
 
-    if preset not in ("default", *REFERENCES):
-        raise expected_one_of(f"--preset {preset}", preset, ["default", *REFERENCES])
+    if preset not in ("default", *PRESETS):
+        raise expected_one_of(f"--preset {preset}", preset, ["default", *PRESETS])
     named = preset != "default"
     classifier = make_reference_classifier(preset) if named else DigitANNClassifier()
     params = _parsed(settings, settable(classifier))

@@ -67,3 +67,18 @@ def check_process() -> None:
             "threads don't survive a fork; expected a process started by 'spawn', 'forkserver' "
             "or joblib's loky. Predicting works in forked processes."
         )
+
+
+def environment() -> dict[str, str]:
+    """What the last digits of trained weights depend on besides parameters and data."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from .. import __version__
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
+    versions = {"skdigits": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
+    return {**versions, "numpy": np.__version__, "threads": str(threads)}

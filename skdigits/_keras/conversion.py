@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -57,7 +58,8 @@ def network_from_arrays(arrays: list[np.ndarray], template: Network) -> Network:
 def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, ...]) -> Any:
     """A Keras model that computes what the network computes, ending in a softmax.
 
-    Where the network was fitted on bytes, a Rescaling layer stands first.
+    Where the network was fitted on bytes, a Rescaling layer stands first. The temperature is
+    in the weights of the last layer.
     """
     architecture = Architecture(
         n_features=network.n_features,
@@ -78,6 +80,12 @@ def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, .
         network.norms or (), _layers_of(model, keras.layers.BatchNormalization), strict=True
     ):
         layer.epsilon = norm.epsilon
-    for variable, array in zip(network_variables(model), network_arrays(network), strict=True):
+    last = len(network.kernels) - 1
+    scaled = replace(
+        network,
+        kernels=(*network.kernels[:last], network.kernels[last] / network.temperature),
+        biases=(*network.biases[:last], network.biases[last] / network.temperature),
+    )
+    for variable, array in zip(network_variables(model), network_arrays(scaled), strict=True):
         variable.assign(array)
     return model

@@ -7,14 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from .building import Architecture, OptimizerSpec, compiled_model
+from .._augmentation import Augmentation
+from .building import KERAS_ACTIVATIONS, Architecture, OptimizerSpec, compiled_model
 from .conversion import network_variables
+from .deformation import deform
+
+# Where a teacher is, both its probabilities and the network's are softened by this temperature.
+SOFTENING = 4.0
 
 # A call of a compiled program costs as much as many steps of a small network, so that many share
 # one, up to a matrix of row indices of 4 MB.
@@ -32,6 +38,8 @@ class ProgramSpec:
         "uint8" for rows kept as bytes and divided by 255 in the batch, else `architecture.dtype`.
     capacity : int
         Rows for which there is room; see `row_capacity`.
+    teacher : tuple of widths and activation, or None
+        Layers of the network whose probabilities are the targets, None for the labels.
     averaging : float
         Decay of the weights' exponential moving average, 0 for none.
     """
@@ -39,6 +47,8 @@ class ProgramSpec:
     architecture: Architecture
     optimizer: OptimizerSpec
     label_smoothing: float
+    augmentation: Augmentation | None
+    teacher: tuple[tuple[int, ...], str] | None
     averaging: float
     batch_size: int
     capacity: int
@@ -49,6 +59,8 @@ class ProgramSpec:
             self.architecture,
             self.optimizer.key(),
             self.label_smoothing,
+            self.augmentation,
+            self.teacher,
             self.averaging,
             self.batch_size,
             self.capacity,
@@ -87,8 +99,13 @@ class EpochProgram:
         self._slots = [v.value for v in others if id(v.value) not in known]
         self._initial_slots = [_unless_zero(v.numpy()) for v in self._slots]
         self._averages = [tf.Variable(v) for v in self._network] if spec.averaging else []
+        # Seed of the deformations, and what lies around the images.
+        self._deformation = []
+        if spec.augmentation:
+            self._deformation = [tf.Variable(0, dtype=tf.int32), tf.Variable(0.0)]
+        self._teacher = self._teacher_variables()
         # Where averages are what predicts, the weights themselves are state like the slots.
-        self._state = self._slots + (self._network if spec.averaging else [])
+        self._state = self._slots + (self._network if spec.averaging else []) + self._deformation
         # TensorFlow takes the first traces of several programs for retracing of one function,
         # unless each has a function object of its own without code.
         self._run = tf.function(
@@ -97,6 +114,11 @@ class EpochProgram:
             autograph=False,
             input_signature=self._signature(),
         )
+
+    def _teacher_variables(self) -> list[Any]:
+        widths = self.spec.teacher[0] if self.spec.teacher else ()
+        shapes = [shape for pair in pairwise(widths) for shape in (pair, pair[1:])]
+        return [tf.Variable(tf.zeros(shape, self.spec.architecture.dtype)) for shape in shapes]
 
     def _signature(self) -> list[tf.TensorSpec]:
         spec, dtype = self.spec, self.spec.architecture.dtype
@@ -114,12 +136,13 @@ class EpochProgram:
     def state_owner(self) -> str:
         """What the optimizer's state belongs to: nothing else can go on from it."""
         dropped = tuple(rate > 0 for rate in self.spec.architecture.dropout)
-        return repr((self.spec.optimizer.key(), bool(self.spec.averaging), dropped))
+        averaged, deformed = bool(self.spec.averaging), bool(self.spec.augmentation)
+        return repr((self.spec.optimizer.key(), averaged, dropped, deformed))
 
     @property
     def nbytes(self) -> int:
         """Memory of the variables."""
-        variables = [*self._network, *self._slots, *self._averages]
+        variables = [*self._network, *self._slots, *self._averages, *self._teacher]
         return sum(int(np.prod(v.shape)) * v.dtype.size for v in variables)
 
     def load(self, weights: list[np.ndarray], state: list[np.ndarray] | None = None) -> None:
@@ -145,6 +168,16 @@ class EpochProgram:
         generators = [getattr(layer, "seed_generator", None) for layer in self.model.layers]
         for generator, seed in zip(filter(None, generators), seeds, strict=False):
             generator.state.value.assign(seed)
+
+    def learn_from(self, layers: list[np.ndarray]) -> None:
+        """Take the probabilities of a network of these kernels and biases for targets."""
+        for variable, array in zip(self._teacher, layers, strict=True):
+            variable.assign(array)
+
+    def deform(self, seed: int, fill: float) -> None:
+        """Start the deformations from this seed, with this value around the images."""
+        for variable, value in zip(self._deformation, (seed, fill), strict=False):
+            variable.assign(value)
 
     def weights(self) -> list[np.ndarray]:
         """The network's arrays for prediction: averages where averaging is on."""
@@ -197,9 +230,11 @@ class EpochProgram:
         dtype = self.spec.architecture.dtype
         if self.spec.input_dtype == "uint8":
             x = tf.cast(x, dtype) / 255
+        if self.spec.augmentation:
+            x = self._deformed(x, self.spec.augmentation)
         mask = tf.cast(real, dtype)
         n_real = tf.reduce_sum(mask)
-        targets = tf.one_hot(y, self.spec.architecture.n_classes, dtype=dtype)
+        targets = self._targets(x, y)
         with tf.GradientTape() as tape:
             logits = self._forward(x, real)
             data_loss = tf.reduce_sum(self._losses(targets, logits) * w * mask) / n_real
@@ -212,11 +247,35 @@ class EpochProgram:
         right = tf.equal(tf.argmax(logits, 1, output_type=tf.int32), y)
         return loss * n_real, tf.reduce_sum(tf.cast(right, dtype) * mask)
 
+    def _deformed(self, x: Any, augmentation: Augmentation) -> Any:
+        seed, fill = self._deformation
+        # Every step of a fit has its own number.
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        fill = tf.cast(fill, x.dtype)
+        return deform(x, augmentation, tf.stack([seed, step]), fill)
+
     def _losses(self, targets: Any, logits: Any) -> Any:
         if self.spec.architecture.n_classes == 1:
             # Of one class nothing is to learn, and Keras' loss warns of it.
             return 0 * logits[:, 0]
+        if self._teacher:
+            softened = tf.nn.softmax_cross_entropy_with_logits(targets, logits / SOFTENING)
+            return SOFTENING**2 * softened
         return self.model.loss(targets, logits)
+
+    def _targets(self, x: Any, y: Any) -> Any:
+        """What the network is to answer, one row of probabilities for each sample."""
+        a = self.spec.architecture
+        if not self.spec.teacher:
+            return tf.one_hot(y, a.n_classes, dtype=a.dtype)
+        activate = keras.activations.get(
+            KERAS_ACTIVATIONS.get(self.spec.teacher[1], self.spec.teacher[1])
+        )
+        h, last = x, len(self._teacher) - 2
+        for i in range(0, last + 1, 2):
+            h = tf.matmul(h, self._teacher[i]) + self._teacher[i + 1]
+            h = activate(h) if i < last else h
+        return tf.nn.softmax(h / SOFTENING)
 
     def _forward(self, h: Any, real: Any) -> Any:
         for layer in self.model.layers:

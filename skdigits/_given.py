@@ -1,0 +1,111 @@
+"""What the classifier is given, made into what training takes."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_class_weight
+
+from ._network import Array
+
+
+def labels_from(y: Any) -> tuple[Any, Array | None]:
+    """Labels of y; of one-hot rows also the classes, which are 0, 1, … then.
+
+    Raises
+    ------
+    ValueError
+        If y has several columns and a row that isn't one 1 among zeros.
+    """
+    if y is not None and not hasattr(y, "ndim"):
+        y = np.asarray(y)
+    if y is None or issparse(y) or y.ndim != 2 or y.shape[1] < 2:
+        return y, None
+    one_hot = np.asarray(y)
+    ones = one_hot == 1
+    wrong = np.flatnonzero((ones.sum(axis=1) != 1) | ((one_hot != 0) & ~ones).any(axis=1))
+    if len(wrong):
+        raise ValueError(
+            f"Got y of shape {one_hot.shape} whose row {wrong[0]} is {one_hot[wrong[0]].tolist()}, "
+            "expected labels of shape (n_samples,) or one-hot rows of a single 1: multilabel "
+            "targets are not supported."
+        )
+    return one_hot.argmax(axis=1), np.arange(one_hot.shape[1])
+
+
+def refuse_unknown_labels(name: str, y: Array, classes: Array) -> None:
+    """Raise an error that names the labels of y that are no classes."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"Got {name} with the labels {unknown.tolist()}, expected only the training "
+            f"classes {classes.tolist()}."
+        )
+
+
+def stratified_split(y: Array, fraction: float, seed: int) -> tuple[Array, Array]:
+    """Which rows train and which are held back, each class in its share of both."""
+    try:
+        training, held_back = train_test_split(
+            np.arange(len(y)),
+            test_size=max(ceil(fraction * len(y)), len(np.unique(y))),
+            random_state=seed,
+            stratify=y,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"Got {len(y)} rows (n_samples={len(y)}) with validation_fraction="
+            f"{fraction!r}, expected enough of each class to hold some back "
+            f"for early stopping. {error}"
+        ) from error
+    return training, held_back
+
+
+def class_weighted(y: Array, classes: Array, weights: Array, class_weight: Any) -> Array:
+    """Weights of rows times those of their classes."""
+    if class_weight is None:
+        return weights
+    if isinstance(class_weight, str):
+        present = np.unique(y)
+        balanced = compute_class_weight("balanced", classes=present, y=y, sample_weight=weights)
+        return np.asarray(weights * balanced[np.searchsorted(present, y)])
+    unknown = [label for label in class_weight if label not in classes.tolist()]
+    if unknown:
+        raise ValueError(
+            f"Got class_weight for the labels {unknown}, expected only the classes "
+            f"{classes.tolist()}."
+        )
+    of_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
+    return np.asarray(weights * of_class[np.searchsorted(classes, y)])
+
+
+def drawn_seed(state: Any) -> int:
+    """The seed of one fit from a `random_state`, which is advanced where it can be."""
+    if state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(state, np.random.RandomState):
+        return int(state.randint(2**31 - 1))
+    return int(state)
+
+
+def keras_callback_list(given: Any) -> list[Any]:
+    """The Keras callbacks in `keras_callbacks`, which may be one, several or none."""
+    if given is None:
+        return []
+    callbacks = list(given) if isinstance(given, (list, tuple)) else [given]
+    for callback in callbacks:
+        if hasattr(callback, "on_fit_task_end"):
+            raise TypeError(
+                f"Got the scikit-learn callback {callback!r} in keras_callbacks, expected "
+                "Keras callbacks: scikit-learn's are given to set_callbacks."
+            )
+        if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
+            raise TypeError(
+                f"Got {callback!r} in keras_callbacks, expected instances of "
+                "keras.callbacks.Callback."
+            )
+    return callbacks

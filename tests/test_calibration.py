@@ -1,0 +1,170 @@
+"""Probabilities that mean what they say, and networks that learn from others."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from skdigits import DigitANNClassifier, PixelScaler
+from skdigits._calibration import CALIBRATED_GAP, fitted, rule
+from skdigits.datasets import load_mnist_sample
+
+PARAMS = {"hidden_layer_sizes": (64,), "epochs": 10, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_mnist_sample(subset="train", return_X_y=True)
+    return PixelScaler().fit_transform(X), y
+
+
+def test_rule_brings_smoothed_logits_to_the_calibrated_gap():
+    smoothed_gap = np.log((0.9 + 0.01) / 0.01)
+    assert smoothed_gap / rule(0.1, 10) == pytest.approx(CALIBRATED_GAP)
+    assert rule(0.0, 10) == 1.0
+    assert rule(1e-9, 10) == 1.0
+    assert rule(0.5, 1) == 1.0
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 1000])
+@pytest.mark.parametrize("smoothing", [1e-6, 0.1, 0.5, 0.99])
+def test_rule_is_always_a_temperature(n_classes, smoothing):
+    assert 0 < rule(smoothing, n_classes) <= 1
+
+
+@pytest.mark.parametrize("true", [0.3, 1.0, 2.5])
+def test_the_temperature_that_made_the_labels_is_found(true):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (20000, 5))
+    p = softmax(logits / true, axis=1)
+    y = (rng.random((len(p), 1)) > p.cumsum(axis=1)).sum(axis=1)
+    assert fitted(logits, y, np.ones(len(y)), 1.0) == pytest.approx(true, rel=0.03)
+
+
+def test_a_few_right_rows_prove_little():
+    logits = np.eye(5) * 3
+    found = fitted(logits, np.arange(5), np.ones(5), 1.0)
+    assert 0.3 < found < 1.0
+
+
+@pytest.mark.parametrize("how", ["X_val", "early_stopping", "rule"])
+def test_calibrated_probabilities_are_nearer_to_the_share_of_right_answers(digits, how):
+    X, y = digits
+    X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
+    X_test = PixelScaler().fit_transform(X_test)
+    model = DigitANNClassifier(**PARAMS, label_smoothing=0.1, early_stopping=how != "rule")
+    more = {"X_val": X[4000:], "y_val": y[4000:]} if how == "X_val" else {}
+    model.fit(X[:4000], y[:4000], **more)
+    accuracy = model.score(X_test, y_test)
+    calibrated = model.predict_proba(X_test).max(axis=1).mean()
+    raw = softmax(model.temperature_ * model.decision_function(X_test), axis=1).max(axis=1).mean()
+    assert model.temperature_ < 1
+    assert abs(calibrated - accuracy) < abs(raw - accuracy)
+
+
+def test_all_answers_and_keras_share_the_temperature(digits, tmp_path):
+    X, y = digits[0][:500], digits[1][:500]
+    model = DigitANNClassifier(**PARAMS, label_smoothing=0.1).fit(X, y)
+    assert model.temperature_ == pytest.approx(rule(0.1, 10))
+    raw = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
+    raw = raw @ model.coefs_[1] + model.intercepts_[1]
+    np.testing.assert_allclose(
+        model.decision_function(X), raw / model.temperature_, rtol=1e-4, atol=1e-4
+    )
+    keras_answer = model.keras_model_.predict(X, verbose=0)
+    np.testing.assert_allclose(keras_answer, model.predict_proba(X), atol=1e-5)
+
+
+def test_training_goes_on_from_the_weights_without_the_temperature(digits):
+    X, y = digits[0][:500], digits[1][:500]
+    one = DigitANNClassifier((16,), label_smoothing=0.1, random_state=0, batch_size=100)
+    other = DigitANNClassifier((16,), label_smoothing=0.1, random_state=0, batch_size=100)
+    one.partial_fit(X, y, classes=np.unique(y))
+    for start in range(0, 500, 100):
+        chunk = slice(start, start + 100)
+        other.partial_fit(X[chunk], y[chunk], classes=np.unique(y))
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])
+
+
+# Learning from a teacher.
+
+
+@pytest.fixture(scope="module")
+def teacher(digits):
+    params = {"hidden_layer_sizes": (256, 128), "epochs": 60, "augmentation": "elastic"}
+    return DigitANNClassifier(**params, random_state=0).fit(*digits)
+
+
+def test_a_teacher_makes_a_small_network_better(digits, teacher):
+    X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
+    X_test = PixelScaler().fit_transform(X_test)
+    X, y = digits[0][:1000], digits[1][:1000]
+    alone, taught = [], []
+    for seed in range(3):
+        model = DigitANNClassifier((48,), random_state=seed)
+        alone.append(model.fit(X, y).score(X_test, y_test))
+        taught.append(model.fit(X, y, teacher=teacher).score(X_test, y_test))
+    assert np.mean(taught) > np.mean(alone) + 0.005
+
+
+def test_the_labels_themselves_are_not_looked_at(digits, teacher):
+    X, y = digits[0][:1000], digits[1][:1000]
+    params = PARAMS | {"hidden_layer_sizes": (16,)}
+    right = DigitANNClassifier(**params).fit(X, y, teacher=teacher)
+    wrong = DigitANNClassifier(**params).fit(X, y[::-1], teacher=teacher)
+    np.testing.assert_array_equal(right.coefs_[0], wrong.coefs_[0])
+    assert right.temperature_ == 1.0
+
+
+def test_one_step_is_that_of_the_softened_cross_entropy(digits, teacher):
+    X, y = digits[0][:100], digits[1][:100]
+    model = DigitANNClassifier(
+        (), optimizer="sgd", learning_rate=0.5, learning_rate_schedule="constant", epochs=1
+    )
+    model.fit(X, y, teacher=teacher)
+    targets = softmax(teacher.decision_function(X) / 4, axis=1)
+    gradient = X.T @ (softmax(np.zeros((100, 10)), axis=1) - targets) / 100 * 4
+    np.testing.assert_allclose(model.coefs_[0], -0.5 * gradient, atol=1e-6)
+
+
+def test_the_teacher_is_left_as_it_is_and_not_kept(digits, teacher):
+    X, y = digits[0][:300], digits[1][:300]
+    before = [array.copy() for array in teacher.coefs_]
+    model = DigitANNClassifier(**PARAMS).fit(X, y, teacher=teacher)
+    for array, copied in zip(teacher.coefs_, before, strict=True):
+        np.testing.assert_array_equal(array, copied)
+    assert all(value is not teacher for value in vars(model).values())
+
+
+def test_bytes_and_scaled_pixels_teach_each_other(digits):
+    X, y = digits[0][:600], digits[1][:600]
+    pixels = np.round(X * 255).astype(np.uint8)
+    on_bytes = DigitANNClassifier(**PARAMS).fit(pixels, y)
+    scaled = DigitANNClassifier(**PARAMS).fit(X, y)
+    one = DigitANNClassifier(**PARAMS).fit(pixels, y, teacher=on_bytes)
+    other = DigitANNClassifier(**PARAMS).fit(pixels, y, teacher=scaled)
+    np.testing.assert_allclose(one.predict_proba(pixels), other.predict_proba(pixels), atol=1e-3)
+    with pytest.raises(ValueError, match="teacher that was fitted on uint8"):
+        DigitANNClassifier(**PARAMS).fit(X, y, teacher=on_bytes)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda t, X, y: "teacher", TypeError, "Got teacher of type str"),
+        (lambda t, X, y: DigitANNClassifier(), ValueError, "not fitted"),
+        (
+            lambda t, X, y: DigitANNClassifier((4,), epochs=1).fit(X[:, :9], y),
+            ValueError,
+            "Got a teacher of 9 features",
+        ),
+        (
+            lambda t, X, y: DigitANNClassifier((4,), epochs=1).fit(X, y.astype(int)),
+            ValueError,
+            "with the classes",
+        ),
+    ],
+)
+def test_other_teachers_are_refused(digits, teacher, make, error, message):
+    X, y = digits[0][:200], digits[1][:200]
+    with pytest.raises(error, match=message):
+        DigitANNClassifier(**PARAMS).fit(X, y, teacher=make(teacher, X, y))
