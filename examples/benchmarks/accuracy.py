@@ -1,0 +1,224 @@
+"""The best accuracy for each budget of time: test accuracy by seed on the full MNIST.
+
+    python examples/benchmarks/accuracy.py                      every row, 5 seeds
+    python examples/benchmarks/accuracy.py fast small --seeds 2
+    python examples/benchmarks/accuracy.py --table              what is known so far
+
+What the rows train was chosen by choose_recipes.py on validation rows. Each network is trained
+on all training rows and tested once per seed; the last epoch counts. Results are appended to
+accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
+fitted pipelines are kept there, as the rows "taught" and "committee" need it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _results import Results, versions
+from choose_recipes import expected_calibration_error
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+
+import skdigits
+from skdigits import DigitANNClassifier, PixelScaler, make_reference_classifier
+from skdigits.datasets import fetch_mnist
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network, its budget of time and what it is to reach, accuracies in %."""
+
+    what: str
+    budget: float
+    must: float
+    aim: float
+    params: dict[str, Any] = field(default_factory=dict)
+    preset: str | None = None
+    data: str = "mnist_784"
+
+    def classifier(self, seed: int) -> DigitANNClassifier:
+        if self.preset is None:
+            return DigitANNClassifier(**self.params, random_state=seed)
+        return make_reference_classifier(self.preset, **self.params, random_state=seed)
+
+
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64), "learning_rate": 0.004}
+MINUTE = 60.0
+
+ROWS = {
+    "default": Row("DigitANNClassifier() as it comes", 20, 98.5, 98.7),
+    "small": Row("784-128-64-10, our training", 6, 98.0, 98.2, SMALL | {"epochs": 14}),
+    "small-deformed": Row(
+        "784-128-64-10 with deformation", 2 * MINUTE, 99.1, 99.2, SMALL | {"epochs": 70}, "fast"
+    ),
+    "taught": Row(
+        "784-128-64-10 with deformation and a teacher ('accurate', the same seed)",
+        20 * MINUTE,
+        99.25,
+        99.4,
+        SMALL | {"epochs": 300},
+        "fast",
+    ),
+    "fast": Row("preset 'fast'", 30, 99.0, 99.25, preset="fast"),
+    "accurate": Row("preset 'accurate'", 15 * MINUTE, 99.5, 99.58, preset="accurate"),
+    "record": Row("preset 'record'", 90 * MINUTE, 99.57, 99.65, preset="record"),
+    "fashion": Row(
+        "preset 'fashion' on Fashion-MNIST",
+        10 * MINUTE,
+        90.0,
+        91.5,
+        preset="fashion",
+        data="Fashion-MNIST",
+    ),
+}
+# Rows that are put together from others or have no test set of their own.
+COMMITTEE = Row("soft vote of five 'accurate'", 120 * MINUTE, 99.65, 99.70)
+DIGITS = Row("preset 'fast' on load_digits, 5 stratified folds", 10, 98.0, 98.8, preset="fast")
+
+
+def rows_of(name: str, subset: str) -> tuple[np.ndarray, np.ndarray]:
+    X, y = fetch_mnist(subset=subset, return_X_y=True, name=name)
+    return X, y.astype(int)
+
+
+def figures(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    probabilities = model.predict_proba(X)
+    right = model.classes_[probabilities.argmax(axis=1)] == y
+    ece = expected_calibration_error(probabilities, right)
+    return {"accuracy": float(right.mean()), "ece": ece}
+
+
+def train(name: str, seeds: int, results: Results, models: Path | None) -> None:
+    """Train a row's network and test it, once per seed."""
+    row = ROWS[name]
+    X, y = rows_of(row.data, "train")
+    X_test, y_test = rows_of(row.data, "test")
+    for seed in range(seeds):
+        settings = {"row": name, "seed": seed, "params": repr(row.classifier(seed))}
+        if results.has(settings):
+            continue
+        model = make_pipeline(PixelScaler(), row.classifier(seed))
+        options: dict[str, Any] = {}
+        if name == "taught":
+            file = models and models / f"accurate-{seed}.skdigits"
+            if not file or not file.exists():
+                print(f"taught, seed {seed}: no teacher in --models, left out")
+                continue
+            options["digitannclassifier__teacher"] = skdigits.load(file)[-1]
+        if models and row.budget > MINUTE:
+            options["digitannclassifier__checkpoint"] = models / f"{name}-{seed}.checkpoint"
+        start = time.perf_counter()
+        model.fit(X, y, **options)
+        seconds = time.perf_counter() - start
+        if models:
+            skdigits.save(model, models / f"{name}-{seed}.skdigits")
+        found = figures(model, X_test, y_test) | {"seconds": seconds}
+        results.add(settings | versions() | {"epochs": model[-1].n_iter_}, found)
+
+
+def committee(seeds: int, results: Results, models: Path | None) -> None:
+    """Let five of the networks in the folder vote, once for each choice of five."""
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.preprocessing import LabelEncoder
+
+    files = sorted(models.glob("accurate-*.skdigits")) if models else []
+    X_test, y_test = rows_of("mnist_784", "test")
+    for chosen in list(combinations(files, 5))[:seeds]:
+        settings = {"row": "committee", "members": [file.stem for file in chosen]}
+        if results.has(settings):
+            continue
+        members = [skdigits.load(file) for file in chosen]
+        vote = VotingClassifier(
+            [(f.stem, m) for f, m in zip(chosen, members, strict=True)], voting="soft"
+        )
+        # Fitted networks are put to the vote as they are.
+        vote.estimators_, vote.le_ = members, LabelEncoder().fit(members[0].classes_)
+        vote.classes_ = vote.le_.classes_
+        rows = [
+            r
+            for r in results.rows
+            if r["row"] == "accurate" and f"accurate-{r['seed']}" in settings["members"]
+        ]
+        seconds = sum(r["seconds"] for r in rows)
+        found = figures(vote, X_test, y_test) | {"seconds": seconds}
+        results.add(settings | versions(), found)
+
+
+def digits(seeds: int, results: Results) -> None:
+    """Cross-validation on the 8 × 8 digits that come with scikit-learn."""
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    for seed in range(seeds):
+        model = DIGITS.classifier(seed)
+        settings = {"row": "digits", "seed": seed, "params": repr(model)}
+        if results.has(settings):
+            continue
+        found = []
+        for train_rows, test_rows in StratifiedKFold(5, shuffle=True, random_state=seed).split(
+            X, y
+        ):
+            start = time.perf_counter()
+            fitted = clone(model).fit(X[train_rows], y[train_rows])
+            seconds = time.perf_counter() - start
+            found.append(figures(fitted, X[test_rows], y[test_rows]) | {"seconds": seconds})
+        means = {name: float(np.mean([f[name] for f in found])) for name in found[0]}
+        results.add(settings | versions(), means)
+
+
+def table(results: Results, seeds: int) -> None:
+    """Mean and standard deviation over seeds, beside what is to be reached."""
+    print(f"{'':58}{'test accuracy in %':>20}  must   aim    ECE in %     fit in s   budget  seeds")
+    for name, row in (ROWS | {"committee": COMMITTEE, "digits": DIGITS}).items():
+        found = [r for r in results.rows if r["row"] == name and current(name, row, r)]
+        if not found:
+            print(f"{row.what:58}{'not run':>20}")
+            continue
+        values = {k: np.array([r[k] for r in found]) for k in ("accuracy", "ece", "seconds")}
+        spread = f" ± {100 * values['accuracy'].std(ddof=1):.2f}" if len(found) > 1 else "       "
+        few = "" if len(found) >= seeds else f" of {seeds} asked"
+        print(
+            f"{row.what:58}{100 * values['accuracy'].mean():13.2f}{spread}{row.must:6.2f}"
+            f"{row.aim:6.2f}{100 * values['ece'].mean():10.2f}{values['seconds'].mean():13.1f}"
+            f"{row.budget:9.0f}  {len(found)}{few}"
+        )
+
+
+def current(name: str, row: Row, result: dict[str, Any]) -> bool:
+    """Whether a result is one of the row's parameters as they are now."""
+    return name == "committee" or result["params"] == repr(row.classifier(result["seed"]))
+
+
+def main() -> None:
+    names = [*ROWS, "committee", "digits"]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[*names, []], default=[], metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    results = Results("accuracy.json")
+    if not arguments.table:
+        # Importing TensorFlow isn't part of the first fit.
+        DigitANNClassifier((8,), epochs=1).fit([[0.0], [1.0]], [0, 1])
+    for name in [] if arguments.table else arguments.names or names:
+        if name == "committee":
+            committee(arguments.seeds, results, arguments.models)
+        elif name == "digits":
+            digits(arguments.seeds, results)
+        else:
+            train(name, arguments.seeds, results, arguments.models)
+    table(results, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
