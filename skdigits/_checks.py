@@ -24,10 +24,10 @@ from sklearn.utils.validation import check_is_fitted
 from ._classifier import DigitANNClassifier
 from ._network import BatchNorm, Network
 from ._parameters import check_parameters
-from .preprocessing import PixelScaler
+from .preprocessing import DigitImageNormalizer, PixelScaler
 
 # Our estimators, which may stand at the end of a pipeline.
-OWN = (DigitANNClassifier, PixelScaler)
+OWN = (DigitANNClassifier, DigitImageNormalizer, PixelScaler)
 
 # Steps that keep the number of columns and work in plain NumPy: they can be tried on one row.
 SCALERS = (
@@ -244,6 +244,7 @@ def _check_curves(model: DigitANNClassifier) -> None:
         "n_layers_": len(network.kernels) + 1,
         "n_outputs_": network.kernels[-1].shape[1],
         "out_activation_": "softmax",
+        "temperature_": network.temperature,
     }
     for name, value in expected.items():
         found = getattr(model, name)

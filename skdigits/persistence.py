@@ -18,9 +18,11 @@ from ._checks import CALLBACK_ATTRIBUTES, check_model, parts
 from ._classifier import DigitANNClassifier
 
 TRUSTED_TYPES = (
+    "skdigits._augmentation.Augmentation",
     "skdigits._classifier.DigitANNClassifier",
     "skdigits._network.BatchNorm",
     "skdigits._network.Network",
+    "skdigits.preprocessing.DigitImageNormalizer",
     "skdigits.preprocessing.PixelScaler",
 )
 """Our types that a file may hold, for ``skops.io.load(path, trusted=TRUSTED_TYPES)``."""

@@ -24,7 +24,8 @@ DATA_HELP = "sample, mnist, fashion, or a .csv or .npz file of digits."
 Data = Annotated[str, typer.Option(metavar="DATA", help=DATA_HELP)]
 # The names are those of skdigits.presets, which would take seconds to ask.
 PRESET_HELP = (
-    "default, dense-128-64, regularized-128-64-32, two-hidden, relu-softmax or basic-one-hot."
+    "default, fast, accurate, record, fashion, dense-128-64, regularized-128-64-32, two-hidden, "
+    "relu-softmax or basic-one-hot."
 )
 
 Preset = Annotated[str, typer.Option(metavar="NAME", help=PRESET_HELP)]
@@ -130,6 +131,29 @@ def _tune(
     from .tune import tune
 
     tune(data, grid, preset, settings or [], cv, jobs, output, seed)
+
+
+@app.command("export")
+def _export(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A file that train or tune saved.")
+    ],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="The ONNX file, such as digits.onnx.")
+    ],
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="Type of the input: float32, float64 or uint8.",
+            show_default="as in training",
+        ),
+    ] = None,
+) -> None:
+    """Convert a saved classifier to ONNX, for programs without Python."""
+    from .export import export
+
+    export(model, output, dtype)
 
 
 def main(args: list[str] | None = None) -> None:
