@@ -32,7 +32,7 @@ from ._network import Array, Network, dense, layout, softmax
 from ._parameters import Settings, check_parameters, one_if_equal, per_layer, settings_from
 from ._reporting import EpochReporter, extended_history, fitted_attributes, summary_table
 from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
-from .preprocessing import flatten_images
+from .preprocessing import flatten_images, floats_only
 
 # What X may stay; everything else becomes the first.
 NUMERIC = (np.float32, np.float64, np.uint8)
@@ -296,7 +296,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             settings = settings_from(params, len(y))
             previous = self._previous_network(X, classes, settings) if self.warm_start else None
             seed = drawn_seed(self.random_state)
-            held_out = self._check_validation_rows(X_val, y_val, classes)
+            held_out = self._check_validation_rows(X_val, y_val, classes, X.dtype)
             taught_by = self._check_teacher(teacher, classes, X)
             fit = self._described(settings, classes, previous, taught_by, rows, held_out)
             saved = self._checkpoint(checkpoint, fit, seed)
@@ -515,7 +515,11 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Larger means more probable.
         """
         logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        if logits.shape[1] != 2:
+            return logits
+        # Odds beyond the largest number are infinite.
+        with np.errstate(over="ignore"):
+            return logits[:, 1] - logits[:, 0]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy on rows.
@@ -686,9 +690,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """X, labels, classes, sample weights and weights of the rows that count, validated."""
         y, one_hot_classes = labels_from(y)
         shape: tuple[int, ...] = getattr(X, "shape", ())
-        X, y = validate_data(
-            self, flatten_images(X), y, accept_sparse="csr", dtype=NUMERIC, reset=reset
-        )
+        dtype = NUMERIC if reset else (self._network.dtype, np.uint8)
+        X, y = self._validated(X, y, dtype=dtype, reset=reset)
         check_classification_targets(y)
         X = dense(X)
         if self.augmentation is not None:
@@ -701,12 +704,17 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if classes is None:
             classes = np.unique(y) if one_hot_classes is None else one_hot_classes
         refuse_unknown_labels("y", y, classes)
-        if not reset and X.dtype != np.uint8 and self._network.input_scale == 1.0:
-            X = X.astype(self._network.dtype, copy=False)
-        sample_weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-        weights = class_weighted(y, classes, sample_weight, self.class_weight)
+        with floats_only("sample_weight"):
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+            weights = class_weighted(y, classes, sample_weight, self.class_weight)
+            total = weights.sum()
+        if not np.isfinite(total):
+            raise ValueError(
+                f"Got weights of rows, sample_weight times class_weight, that add up to {total}, "
+                "expected a finite sum."
+            )
         counts = weights > 0
         if not counts.any():
             raise ValueError(
@@ -729,7 +737,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return self.classes_[y]
 
-    def _check_validation_rows(self, X_val: Any, y_val: Any, classes: Array) -> Rows | None:
+    def _check_validation_rows(
+        self, X_val: Any, y_val: Any, classes: Array, dtype: Any
+    ) -> Rows | None:
         if X_val is None and y_val is None:
             return None
         if X_val is None or y_val is None:
@@ -738,14 +748,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y_val, columns = labels_from(y_val)
         if columns is not None and len(columns) == len(classes):
             y_val = classes[y_val]
-        X_val, y_val = validate_data(
-            self,
-            flatten_images(X_val),
-            y_val,
-            accept_sparse="csr",
-            dtype=NUMERIC,
-            reset=False,
-        )
+        wanted = np.float64 if dtype == np.float64 else np.float32
+        X_val, y_val = self._validated(X_val, y_val, dtype=(wanted, np.uint8), reset=False)
         refuse_unknown_labels("y_val", y_val, classes)
         return Rows(X_val, np.searchsorted(classes, y_val), np.ones(len(y_val)))
 
@@ -842,8 +846,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         smoothing = 0.0 if job.teacher else job.settings.label_smoothing
         temperature = rule(smoothing, len(classes))
         if unseen is not None and len(classes) > 1:
-            logits = network.logits(unseen.X)
-            temperature = fitted(logits, unseen.y, unseen.weights, temperature)
+            with np.errstate(over="ignore", invalid="ignore"):
+                logits = network.logits(unseen.X)
+            if np.isfinite(logits).all():
+                temperature = fitted(logits, unseen.y, unseen.weights, temperature)
         network = replace(network, temperature=temperature)
         if extend:
             best_epoch += self.n_iter_
@@ -870,20 +876,26 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         network: Network | None = self.__dict__.get("_network")
         if network is not None and self._is_plain(X, network):
             logits = network.logits_of_finite(X)
-            if logits is not None:
+            if logits is not None and np.isfinite(logits).all():
                 return logits
         check_is_fitted(self, "_network")
         assert network is not None
-        # What overflows float32 is refused, so it needs no warning as well.
-        with np.errstate(over="ignore"):
-            X = validate_data(
-                self,
-                flatten_images(X),
-                accept_sparse="csr",
-                dtype=(network.dtype, np.uint8),
-                reset=False,
+        X = self._validated(X, dtype=(network.dtype, np.uint8), reset=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = network.logits(X)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"Got X with values so large that the outputs overflow {network.dtype}, expected "
+                "values like those of the training rows."
             )
-        return network.logits(X)
+        return logits
+
+    def _validated(self, X: Any, *y: Any, dtype: Any, reset: bool) -> Any:
+        """X, or X and y, as scikit-learn validates them, images flattened."""
+        with floats_only("X"):
+            return validate_data(
+                self, flatten_images(X), *y, accept_sparse="csr", dtype=dtype, reset=reset
+            )
 
     def _is_plain(self, X: Any, network: Network) -> bool:
         """Whether X is an array that validation wouldn't change, nor refuse if it is finite."""

@@ -18,12 +18,16 @@ def labels_from(y: Any) -> tuple[Any, Array | None]:
 
     Raises
     ------
+    TypeError
+        If y is sparse.
     ValueError
         If y has several columns and a row that isn't one 1 among zeros.
     """
+    if issparse(y):
+        raise TypeError(f"Got y as a sparse {type(y).__name__}, expected a dense array of labels.")
     if y is not None and not hasattr(y, "ndim"):
         y = np.asarray(y)
-    if y is None or issparse(y) or y.ndim != 2 or y.shape[1] < 2:
+    if y is None or y.ndim != 2 or y.shape[1] < 2:
         return y, None
     one_hot = np.asarray(y)
     ones = one_hot == 1
@@ -39,10 +43,12 @@ def labels_from(y: Any) -> tuple[Any, Array | None]:
 
 def refuse_unknown_labels(name: str, y: Array, classes: Array) -> None:
     """Raise an error that names the labels of y that are no classes."""
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
+    # As objects, since NumPy would take the number 3 for the text "3" and sort both as text.
+    known = set(classes.tolist())
+    unknown = [label for label in np.unique(y).tolist() if label not in known]
+    if unknown:
         raise ValueError(
-            f"Got {name} with the labels {unknown.tolist()}, expected only the training "
+            f"Got {name} with the labels {unknown}, expected only the training "
             f"classes {classes.tolist()}."
         )
 
@@ -70,16 +76,23 @@ def class_weighted(y: Array, classes: Array, weights: Array, class_weight: Any) 
     if class_weight is None:
         return weights
     if isinstance(class_weight, str):
-        present = np.unique(y)
-        balanced = compute_class_weight("balanced", classes=present, y=y, sample_weight=weights)
-        return np.asarray(weights * balanced[np.searchsorted(present, y)])
+        counts = weights > 0
+        present = np.unique(y[counts])
+        of_class = np.zeros(len(classes))
+        of_class[np.searchsorted(classes, present)] = compute_class_weight(
+            "balanced",
+            classes=present,
+            y=y[counts],
+            sample_weight=weights[counts] / weights.max(),
+        )
+        return np.asarray(weights * of_class[np.searchsorted(classes, y)])
     unknown = [label for label in class_weight if label not in classes.tolist()]
     if unknown:
         raise ValueError(
             f"Got class_weight for the labels {unknown}, expected only the classes "
             f"{classes.tolist()}."
         )
-    of_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
+    of_class = np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])
     return np.asarray(weights * of_class[np.searchsorted(classes, y)])
 
 

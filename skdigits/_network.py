@@ -292,7 +292,9 @@ def softmax(logits: Array) -> Array:
     """Probabilities of shape (n_samples, n_classes)."""
     # Classes first: NumPy reduces along the long axis several times faster than along rows of ten.
     columns = np.array(logits.T, order="C")
-    columns -= columns.max(axis=0)
+    # Logits that lie further apart than the largest number become -inf, and 0.
+    with np.errstate(over="ignore"):
+        columns -= columns.max(axis=0)
     np.exp(columns, out=columns)
     columns /= columns.sum(axis=0)
     return np.ascontiguousarray(columns.T)

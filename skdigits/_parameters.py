@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
@@ -51,6 +52,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not _is_flag(value)
 
 
+def _is_finite(value: Any) -> bool:
+    try:
+        return isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not _is_flag(value)
 
@@ -68,7 +76,7 @@ def _is_rate(value: Any) -> bool:
 
 
 def _is_penalty(value: Any) -> bool:
-    return _is_number(value) and 0 <= value < np.inf
+    return _is_number(value) and value >= 0 and _is_finite(value)
 
 
 def _one_or_several(check: Callable[[Any], bool]) -> Callable[[Any], bool]:

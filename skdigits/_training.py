@@ -207,6 +207,7 @@ def train(job: Job) -> Result:
     check_process()
     optimizer = OptimizerSpec.read(job.settings.optimizer, job.settings.optimizer_params)
     spec = _program_spec(job, optimizer)
+    diverged = None
     with PROGRAMS.checked_out(spec, keep=not job.keras_callbacks) as program:
         data = place(job.rows.X, job.rows.y, job.rows.weights, spec)
         if job.checkpoint is not None:
@@ -214,12 +215,15 @@ def train(job: Job) -> Result:
         hooks = KerasHooks(job.keras_callbacks, program.model, job.epochs, job.settings.verbose)
         try:
             result = _Run(job, program, data, hooks, optimizer.learning_rate).result()
-        except TrainingDivergedError:
-            # The same call would diverge again.
-            if job.checkpoint is not None:
-                job.checkpoint.remove()
-            raise
-        program.reusable = result.stopped != "interrupted"
+            program.reusable = result.stopped != "interrupted"
+        except TrainingDivergedError as error:
+            # The program stays: the next run loads weights and slots anew.
+            diverged = error
+    if diverged is not None:
+        # The same call would diverge again.
+        if job.checkpoint is not None:
+            job.checkpoint.remove()
+        raise diverged
     if job.checkpoint is not None and result.stopped != "interrupted":
         job.checkpoint.remove()
     return result
