@@ -35,7 +35,7 @@ RANGES = {
 }
 PARAMS = {
     "hidden_layer_sizes": (1024, 1024, 512),
-    "epochs": 120,
+    "epochs": 50,
     "batch_size": 256,
     "optimizer": "adamw",
     "optimizer_params": {"weight_decay": 0.01},

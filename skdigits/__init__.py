@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from . import datasets, displays, persistence, preprocessing, presets
     from ._augmentation import Augmentation
     from ._classifier import DigitANNClassifier
+    from ._pretrained import load_pretrained
     from .persistence import load, save
-    from .preprocessing import PixelScaler
+    from .preprocessing import DigitImageNormalizer, PixelScaler, read_digit_images
     from .presets import make_reference_classifier
 
 __version__ = "0.1.0"
@@ -18,15 +19,18 @@ __version__ = "0.1.0"
 __all__ = [
     "Augmentation",
     "DigitANNClassifier",
+    "DigitImageNormalizer",
     "PixelScaler",
     "__version__",
     "datasets",
     "displays",
     "load",
+    "load_pretrained",
     "make_reference_classifier",
     "persistence",
     "preprocessing",
     "presets",
+    "read_digit_images",
     "save",
 ]
 
@@ -34,9 +38,12 @@ __all__ = [
 _HOMES = {
     "Augmentation": "_augmentation",
     "DigitANNClassifier": "_classifier",
+    "DigitImageNormalizer": "preprocessing",
     "PixelScaler": "preprocessing",
     "load": "persistence",
+    "load_pretrained": "_pretrained",
     "make_reference_classifier": "presets",
+    "read_digit_images": "preprocessing",
     "save": "persistence",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isqrt
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._pictures.decoding import UnreadableImageError
@@ -106,13 +109,21 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         return _applied(np.multiply, X)
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
-        return validate_data(
-            self,
-            flatten_images(X),
-            accept_sparse=("csr", "csc"),
-            dtype="numeric",
-            reset=reset,
-        )
+        X = flatten_images(X)
+        if isinstance(X, (list, tuple)):
+            # scikit-learn makes numbers of arrays of objects, not of lists of them.
+            X = np.asarray(X)
+        with floats_only("X"):
+            X = validate_data(
+                self,
+                X,
+                accept_sparse=("csr", "csc"),
+                dtype="numeric",
+                reset=reset,
+            )
+        if X.dtype.kind not in "biuf":
+            raise ValueError(f"Got X of dtype {X.dtype}, expected numbers.")
+        return X
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_in_")
@@ -127,17 +138,35 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
 def _applied(operation: Any, X: Any) -> Any:
     """X with 255, in float32."""
-    if sparse.issparse(X):
-        X = X.astype(np.float32)  # type: ignore[attr-defined]
-        operation(X.data, np.float32(255), out=X.data)
-        return X
-    return operation(X, np.float32(255), dtype=np.float32, casting="unsafe")
+    may_overflow = X.dtype.kind == "f"
+    # What overflows float32 is refused, so it needs no warning as well.
+    with np.errstate(over="ignore"):
+        if sparse.issparse(X):
+            X = X.astype(np.float32)  # type: ignore[attr-defined]
+            operation(X.data, np.float32(255), out=X.data)
+        else:
+            X = operation(X, np.float32(255), dtype=np.float32, casting="unsafe")
+    if may_overflow:
+        assert_all_finite(X, input_name="X")
+    return X
+
+
+@contextmanager
+def floats_only(name: str) -> Iterator[None]:
+    """What overflows a float is refused by its check, so it needs no warning as well."""
+    with np.errstate(over="ignore"):
+        try:
+            yield
+        except OverflowError as error:
+            raise ValueError(
+                f"Got {name} with an integer beyond float64, expected numbers that a float holds."
+            ) from error
 
 
 def flatten_images(X: Any) -> Any:
     """X with one row per image; anything but a stack of images is left as it is."""
     if isinstance(X, np.ndarray) and X.ndim == 3:
-        return X.reshape(len(X), -1)
+        return X.reshape(len(X), X.shape[1] * X.shape[2])
     return X
 
 
@@ -243,12 +272,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         """Rows as square pictures."""
         rows = validate_data(self, X, dtype="numeric", reset=reset)
         side = isqrt(rows.shape[1])
-        if side * side != rows.shape[1]:
-            raise ValueError(
-                f"Got rows of {rows.shape[1]} pixels, expected those of square pictures, such as "
-                f"{_N_PIXELS}; pictures of other shapes go into a list."
-            )
-        return list(rows.reshape(-1, side, side))
+        # Rows that are no squares are unreadable pictures as any other are.
+        return list(rows.reshape(-1, side, side) if side * side == rows.shape[1] else rows)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -256,6 +281,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         return tags
@@ -268,4 +294,7 @@ def _is_rows(X: Any) -> bool:
     if isinstance(X, (list, tuple)) and len(X):
         first = X[0]
         return isinstance(first, (list, tuple, np.ndarray)) and np.ndim(first) == 1
-    return hasattr(X, "__array__") and np.ndim(X) == 2
+    if not hasattr(X, "__array__"):
+        return False
+    array = np.asarray(X)
+    return array.ndim == 2 or (array.ndim == 1 and array.dtype.kind in "buifc")

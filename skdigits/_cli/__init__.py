@@ -133,6 +133,34 @@ def _tune(
     tune(data, grid, preset, settings or [], cv, jobs, output, seed)
 
 
+@app.command("predict")
+def _predict(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE...", help="Picture files, folders of them, or patterns."),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A file that train or tune saved.", show_default="pretrained"
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Save what the network saw of each picture."),
+    ] = None,
+) -> None:
+    """Read handwritten digits from pictures; 1 is the exit code where some could not be read."""
+    from .predict import predict
+
+    if as_json and as_csv:
+        raise Refusal("Got --json and --csv, expected one of them.")
+    form = "json" if as_json else "csv" if as_csv else "text"
+    raise typer.Exit(predict(images, model, form, explain))
+
+
 @app.command("export")
 def _export(
     model: Annotated[

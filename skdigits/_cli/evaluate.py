@@ -24,7 +24,7 @@ N_MISTAKES = 40
 
 def evaluate(model_path: Path, data: str, output: Path | None) -> None:
     """Predict test digits, report."""
-    model = _loaded(model_path)
+    model = loaded(model_path)
     output = output or beside(model_path, "-mistakes.png")
     check_outputs(output, inputs=[model_path, data])
     test, origin = test_only(data)
@@ -47,7 +47,7 @@ def evaluate(model_path: Path, data: str, output: Path | None) -> None:
     _save_mistakes(test, predicted, probabilities, output, console)
 
 
-def _loaded(path: Path) -> Any:
+def loaded(path: Path) -> Any:
     """A classifier of digits from a file."""
     existing_file("MODEL", path)
     with refusing(OSError, ValueError):

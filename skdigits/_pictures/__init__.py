@@ -1,0 +1,1 @@
+"""Turns pictures of handwritten digits into MNIST's form, one step per module."""

@@ -1,0 +1,237 @@
+"""Reads pictures of single digits from anything that holds them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.ndimage import minimum_filter
+
+from .brightness import brightness
+from .decoding import UnreadableImageError, decode
+from .form import SIDE, cropped, is_in_form, to_form
+from .ink import amount_of, find_ink, holds_square, sheet_of
+from .paper import border_of, contrast, local_contrast
+from .strokes import digit_of
+from .weight import outline
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Array = np.ndarray[Any, Any]
+
+_ERRORS = ("raise", "warn", "ignore")
+
+# The digit is looked for in a copy with no side longer than this, and cut out of the larger
+# picture if it is smaller than the second one there.
+_WORKING_SIDE = 160
+_SMALL_DIGIT = 56
+
+# Ink along this share of the border, as wide as this share of the picture's longer side, is no
+# stroke, but a shadow.
+_SHADED = 0.15
+_SHADOW = 0.3
+
+# The strokes of a digit are at most so many times as long as it is high.
+_LONGEST_STROKES = 9.0
+
+
+def read_digit_images(images: Any, errors: str = "raise") -> Array:
+    """Read pictures of single handwritten digits into MNIST's form.
+
+    What is ink and what is paper is decided from each picture; uneven light, ruled lines, frames
+    and specks are taken out; the digit is scaled into 20 × 20 pixels and centred in 28 × 28 by
+    its centre of mass, white on black. What is in this form already stays as it is.
+
+    Parameters
+    ----------
+    images : path, bytes, binary file object, PIL image or array, or an iterable of such
+        One picture or many, of any kinds mixed. Arrays are pictures of shape (height, width) or
+        (height, width, channels) with 3 (RGB) or 4 channels (RGBA) and of any numeric dtype; an
+        array with one more axis in front is many pictures.
+    errors : {"raise", "warn", "ignore"}, default="raise"
+        What to do about a picture in which no single digit can be read: raise an
+        UnreadableImageError, or give a row of zeros, with or without a UserWarning that names
+        the picture and the reason.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_images, 784)
+        One row per picture, 0 to 255.
+
+    Raises
+    ------
+    UnreadableImageError
+        With ``errors="raise"``, if a file cannot be read, holds no picture or one that is too
+        large (more than 64 million pixels), or if a picture holds no digit or several.
+    ValueError
+        If `errors` is none of the three words.
+
+    See Also
+    --------
+    skdigits.preprocessing.DigitImageNormalizer : The same as a step of a Pipeline.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdigits.preprocessing import read_digit_images
+    >>> picture = np.full((200, 150), 230, dtype=np.uint8)
+    >>> picture[40:160, 70:84] = 30
+    >>> row = read_digit_images(picture)
+    >>> row.shape, row.dtype
+    ((1, 784), dtype('uint8'))
+    >>> np.flatnonzero(row.reshape(28, 28).any(axis=1))[[0, -1]]
+    array([ 4, 24])
+    """
+    if errors not in _ERRORS:
+        raise ValueError(f"Got errors={errors!r:.200}, expected one of {_ERRORS}.")
+    rows = []
+    for index, source in enumerate(_each(images)):
+        try:
+            rows.append(read_one(source))
+        except UnreadableImageError as error:
+            message = f"{_name(source, index)}: {error}."
+            if errors == "raise":
+                raise UnreadableImageError(message) from error.__cause__
+            if errors == "warn":
+                warnings.warn(message, UserWarning, stacklevel=2)
+            rows.append(np.zeros((SIDE, SIDE), np.uint8))
+    return np.array(rows, np.uint8).reshape(len(rows), SIDE * SIDE)
+
+
+def read_one(source: Any) -> Array:
+    """Read one picture.
+
+    Parameters
+    ----------
+    source : path, bytes, binary file object, PIL image or array
+        As for `decode`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (28, 28)
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is no single digit in it.
+    """
+    if isinstance(source, np.ndarray) and source.dtype == np.uint8 and is_in_form(source):
+        return source.copy()
+    image = decode(source)
+    if image.mode == "L" and image.size == (SIDE, SIDE):
+        pixels = np.array(image)
+        for form in (pixels, 255 - pixels):
+            if is_in_form(form):
+                return form
+    amount = find_digit(image)
+    part = cropped(amount)
+    if outline(part) > 2 * _LONGEST_STROKES * max(part.shape):
+        raise UnreadableImageError("holds no digit: noise, or more writing than one digit has")
+    return to_form(amount)
+
+
+def find_digit(image: Image) -> Array:
+    """The ink of the only digit in a picture.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        In mode L, RGB or RGBA.
+
+    Returns
+    -------
+    ndarray of float32, shape (height, width)
+        0 to 1; of the whole picture on a smaller scale, or of a part of it.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there is no digit or several.
+    """
+    factor = -(-max(image.size) // _WORKING_SIDE)
+    ink = _digit_in(image.reduce(factor) if factor > 1 else image)
+    box = _box(ink > 0)
+    size = max(box[2] - box[0], box[3] - box[1])
+    if factor == 1 or size >= _SMALL_DIGIT:
+        return ink
+    margin = size // 2
+    area = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
+    limits = (*image.size, *image.size)
+    part = image.crop(tuple(np.clip(np.multiply(area, factor), 0, limits).tolist()))
+    factor = -(-max(part.size) // _WORKING_SIDE)
+    try:
+        return _digit_in(part.reduce(factor) if factor > 1 else part)
+    except UnreadableImageError:
+        return ink
+
+
+def _digit_in(image: Image) -> Array:
+    """The ink of the only digit in a picture of moderate size."""
+    values = brightness(np.asarray(image))
+    if min(values.shape) < 3:
+        raise UnreadableImageError(f"holds no digit: {image.width} × {image.height} pixels")
+    for _ in range(3):
+        found = contrast(values)
+        mask = find_ink(found)
+        sheet = sheet_of(mask, found.ink)
+        if sheet is None:
+            break
+        values = _on_sheet(values, *sheet)
+    if float(border_of(mask).mean()) > _SHADED and holds_square(mask, _SHADOW):
+        found = local_contrast(values)
+        mask = find_ink(found)
+    return amount_of(found, digit_of(mask), mask)
+
+
+def _on_sheet(values: Array, rows: slice, columns: slice, inside: Array) -> Array:
+    """The picture with the sheet's paper in the place of all that is around the sheet."""
+    edge = max(3, max(inside.shape) // 30 * 2 + 1)
+    inside = minimum_filter(inside, edge, mode="constant")
+    part = values[rows, columns]
+    sheet = np.full_like(values, np.median(part[inside]) if inside.any() else part.mean())
+    sheet[rows, columns][inside] = part[inside]
+    return sheet
+
+
+def _box(mask: Array) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the ink."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _each(images: Any) -> Iterator[Any]:
+    """The pictures one by one, of one or many."""
+    single = isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike))
+    if single or hasattr(images, "read") or _is_pil(images):
+        yield images
+        return
+    if hasattr(images, "__array__"):
+        images = np.asarray(images)
+        colours = images.ndim == 3 and images.shape[2] in (1, 3, 4)
+        if images.ndim == 2 or colours or (images.ndim < 2 and images.dtype.kind not in "OUS"):
+            yield images
+            return
+    if not isinstance(images, Iterable):
+        raise TypeError(
+            f"Got {type(images).__name__}, expected paths, bytes, file objects, PIL images or "
+            "arrays."
+        )
+    yield from images
+
+
+def _is_pil(image: Any) -> bool:
+    # Asked without importing Pillow, which who has one has done.
+    return any(kind.__module__ == "PIL.Image" for kind in type(image).__mro__)
+
+
+def _name(source: Any, index: int) -> str:
+    """What messages call a picture."""
+    path = source if isinstance(source, (str, os.PathLike)) else None
+    path = path or getattr(source, "filename", None) or getattr(source, "name", None)
+    if isinstance(path, (str, os.PathLike)) and str(path):
+        return str(path)
+    return f"picture {index} ({type(source).__name__})"

@@ -1,0 +1,214 @@
+"""The network inside the package, and reading pictures with it from the command line."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skdigits
+from skdigits import DigitANNClassifier, load_pretrained
+from skdigits._cli import main
+from skdigits._pretrained import quantised, read_network, write_network
+from skdigits.datasets import fetch_mnist, load_mnist_sample
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained()
+
+
+@pytest.fixture(scope="module")
+def sample():
+    X, y = load_mnist_sample(subset="test", return_X_y=True)
+    return X, y.astype(int)
+
+
+def test_it_reads_digits_it_was_not_trained_on(model, sample):
+    assert model.score(*sample) > 0.985
+
+
+@pytest.mark.mnist
+def test_it_reads_the_whole_test_set(model, mnist_home):
+    X, y = fetch_mnist(subset="test", return_X_y=True, data_home=mnist_home)
+    assert model.score(X, y.astype(int)) > 0.994
+
+
+def test_it_is_a_fitted_pipeline_like_any_other(model, sample, tmp_path):
+    assert model.classes_.tolist() == list(range(10))
+    assert model.n_features_in_ == 784
+    assert model[-1].n_iter_ == len(model[-1].loss_curve_) > 0
+    skdigits.save(model, tmp_path / "model.skdigits")
+    again = skdigits.load(tmp_path / "model.skdigits")
+    np.testing.assert_array_equal(again.predict_proba(sample[0]), model.predict_proba(sample[0]))
+
+
+def test_it_trains_on(model, sample):
+    X, y = sample
+    model = load_pretrained()
+    model[-1].set_params(warm_start=True, epochs=1, optimizer="sgd", augmentation=None)
+    before = model[-1].coefs_[0].copy()
+    model.fit(X, y)
+    assert not np.array_equal(model[-1].coefs_[0], before)
+    np.testing.assert_array_equal(load_pretrained()[-1].coefs_[0], before)
+
+
+def test_it_comes_without_tensorflow():
+    code = (
+        "import sys, skdigits, numpy as np\n"
+        "skdigits.load_pretrained().predict(np.zeros((1, 784), np.uint8))\n"
+        "assert not {'tensorflow', 'keras', 'scikeras', 'skops', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_file_is_small():
+    from importlib.resources import files
+
+    assert (files("skdigits") / "data" / "pretrained.npz").stat().st_size <= 2_500_000
+
+
+def test_rounding_to_eight_bits_moves_weights_by_half_a_step():
+    kernel = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    kernel[:, 3] = 0
+    levels, steps = quantised(kernel)
+    assert levels.dtype == np.int8
+    assert np.abs(levels.astype(int)).max() == 127
+    assert (np.abs(levels * steps - kernel) <= 0.5001 * steps).all()
+
+
+def test_what_is_written_is_read(sample):
+    X, y = sample
+    fitted = DigitANNClassifier((32,), "tanh", epochs=5, random_state=0).fit(X, y)
+    file = io.BytesIO()
+    write_network(file, fitted._network, {"note": "for a test"})
+    file.seek(0)
+    network, about = read_network(file)
+    assert about["note"] == "for a test"
+    # The temperature is in the weights, and pixels come scaled.
+    np.testing.assert_allclose(
+        network.logits(X / np.float32(255)), fitted.decision_function(X), atol=0.3
+    )
+
+
+# skdigits predict
+
+
+@pytest.fixture
+def pictures(tmp_path, sample):
+    """Ten digits as people have them: large, black on white."""
+    X, y = sample
+    for label in range(10):
+        image = 255 - X[y == label][0].reshape(28, 28)
+        Image.fromarray(image).resize((140, 140)).save(tmp_path / f"{label}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*args):
+        with pytest.raises(SystemExit) as exit:
+            main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        return exit.value.code, out, err
+
+    return call
+
+
+def test_one_line_for_each_picture(run, pictures):
+    code, out, err = run("predict", pictures)
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[0] for line in lines] == [str(pictures / f"{i}.png") for i in range(10)]
+    assert [int(line[1]) for line in lines] == list(range(10))
+    assert all(line[2].endswith("%") for line in lines)
+
+
+def test_patterns_and_names(run, pictures):
+    code, out, _ = run("predict", pictures / "[3-5].png", pictures / "7.png")
+    assert code == 0
+    assert [int(line.split()[1]) for line in out.splitlines()] == [3, 4, 5, 7]
+
+
+def test_json(run, pictures):
+    code, out, _ = run("predict", "--json", pictures / "2.png", pictures / "8.png")
+    found = json.loads(out)
+    assert code == 0
+    assert [record["label"] for record in found] == ["2", "8"]
+    assert sum(found[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_csv_with_what_could_not_be_read(run, pictures):
+    (pictures / "notes.png").write_text("no picture")
+    Image.new("L", (60, 60), 255).save(pictures / "blank.png")
+    code, out, _ = run("predict", "--csv", pictures)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 1
+    assert len(rows) == 12
+    wrong = {row["file"].rpartition("/")[2]: row["error"] for row in rows if row["error"]}
+    assert set(wrong) == {"notes.png", "blank.png"}
+    assert "no picture" in wrong["notes.png"]
+    assert [row["label"] for row in rows if row["label"]] == [str(i) for i in range(10)]
+
+
+def test_a_bad_picture_does_not_lose_the_others(run, pictures):
+    code, out, err = run("predict", pictures / "1.png", pictures / "gone.png", pictures / "2.png")
+    assert code == 1
+    assert [line.split()[1] for line in out.splitlines()] == ["1", "2"]
+    assert "gone.png" in err
+    assert "Traceback" not in err
+
+
+def test_a_model_of_ones_own(run, pictures, sample, tmp_path):
+    skdigits.save(load_pretrained(), tmp_path / "own.skdigits")
+    code, out, _ = run("predict", "--model", tmp_path / "own.skdigits", pictures / "6.png")
+    assert (code, out.split()[1]) == (0, "6")
+
+
+def test_what_the_network_saw_is_shown(run, pictures, tmp_path):
+    pytest.importorskip("matplotlib")
+    code, _, err = run("predict", pictures, "--explain", tmp_path / "seen.png")
+    assert code == 0
+    assert "Picture saved" in err
+    with Image.open(tmp_path / "seen.png") as picture:
+        assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--json", "--csv", "x.png"], "expected one of them"),
+        (["nowhere/*.png"], "expected one that some files fit"),
+        (["--model", "nowhere.skdigits", "x.png"], "nowhere.skdigits"),
+    ],
+)
+def test_wrong_arguments(run, args, message):
+    code, out, err = run("predict", *args)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_an_empty_folder(run, tmp_path):
+    code, _, err = run("predict", tmp_path)
+    assert code == 2
+    assert "without pictures" in err
+
+
+def test_a_new_process_needs_no_tensorflow(pictures):
+    code = (
+        "import sys\nfrom skdigits._cli import main\n"
+        "try: main(['predict', sys.argv[1]])\nexcept SystemExit as end: assert not end.code\n"
+        "assert not {'tensorflow', 'keras', 'scikeras', 'skops', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(pictures / "4.png")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split()[1] == "4"
