@@ -5,7 +5,9 @@ Training the network inside the package
 
 :func:`skdigits.load_pretrained` reads a file that this script made. It trains on MNIST's 60,000
 training images alone, deformed more widely than MNIST's own test set needs, since the network is
-meant for people's own pictures: strokes become thinner and bolder too. Then it rounds the weights
+meant for people's own pictures: strokes become thinner and bolder too. MNIST's writers write 1 as
+a bare stroke; elsewhere it has a flag and often a foot, and is then taken for a 7 or a 2. So each 1
+is trained on a second time, with these drawn onto it. Then the script rounds the weights
 to 8 bits, tests them once on MNIST's test set and writes the file.
 
 Usage: ``python make_pretrained.py pretrained.npz`` (a quarter of an hour on two cores; after a
@@ -47,10 +49,49 @@ PARAMS = {
 }
 
 
+def with_flag(row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A 1 with a flag at its upper end and, half the time, a foot, again in MNIST's form.
+
+    Drawn at eight times the size with the width of the digit's own stroke.
+    """
+    from PIL import Image, ImageDraw
+
+    from skdigits._pictures.form import to_form
+    from skdigits._pictures.weight import stroke_width
+
+    zoom = 8
+    image = Image.fromarray(row.reshape(28, 28))
+    image = image.resize((28 * zoom, 28 * zoom), Image.Resampling.BICUBIC)
+    down, right = np.nonzero(np.asarray(image) > 127)
+    top, bottom = down.min(), down.max()
+    height = bottom - top
+    width = max(stroke_width(row.reshape(28, 28) / 255) * zoom, zoom)
+    draw = ImageDraw.Draw(image)
+
+    def stroke(*ends: tuple[float, float]) -> None:
+        draw.line(ends, fill=255, width=int(width))
+        for x, y in ends:
+            half = width / 2
+            draw.ellipse([x - half, y - half, x + half, y + half], fill=255)
+
+    x, y = right[down <= top + width].mean(), top + 0.4 * width
+    angle, length = np.deg2rad(rng.uniform(25, 55)), height * rng.uniform(0.2, 0.5)
+    stroke((x, y), (x - length * np.sin(angle), y + length * np.cos(angle)))
+    if rng.random() < 0.5:
+        x, y = right[down >= bottom - width].mean(), bottom - 0.4 * width
+        left, beyond = height * rng.uniform(0.12, 0.35, 2)
+        slope = rng.uniform(-0.1, 0.1)
+        stroke((x - left, y - left * slope), (x + beyond, y + beyond * slope))
+    return to_form(np.asarray(image, np.float32) / 255).ravel()
+
+
 def main(path: str, **changes: object) -> None:
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
     y, y_test = y.astype(int), y_test.astype(int)
+    rng = np.random.default_rng(0)
+    flagged = np.array([with_flag(row, rng) for row in X[y == 1]])
+    X, y = np.concatenate([X, flagged]), np.concatenate([y, np.full(len(flagged), 1)])
     params = PARAMS | changes
     classifier = DigitANNClassifier(**params, augmentation=Augmentation(**RANGES), verbose=True)
     start = time.perf_counter()

@@ -164,7 +164,7 @@ def test_forms_of_x_change_nothing(digits, convert):
 
 def test_float64_is_computed_in_float64(digits):
     X, y, X_test, _ = digits
-    model = DigitANNClassifier(**SMALL, dropout=0.1, l2=1e-4, label_smoothing=0.1)
+    model = DigitANNClassifier(**SMALL | {"label_smoothing": 0.1}, dropout=0.1, l2=1e-4)
     model.set_params(batch_norm=True, weight_averaging=True)
     model.fit(X[:300].astype(np.float64), y[:300])
     assert {w.dtype for w in model.coefs_} == {np.dtype(np.float64)}

@@ -42,7 +42,7 @@ def service(model, tmp_path_factory):
     """Address of the running service, and what it has printed so far."""
     path = tmp_path_factory.mktemp("service") / "digits.skdigits"
     skdigits.save(model, path)
-    # In a module that can't be imported every use would fail.
+    # Without TensorFlow: whatever imported it would fail.
     code = (
         "import runpy, sys\nfor name in ('tensorflow', 'keras'): sys.modules[name] = None\n"
         f"sys.argv = ['serve.py', {str(path)!r}, '--port', '0']\n"
@@ -179,7 +179,7 @@ def test_bad_pictures(service, sample):
         ("GET", "/predict", 405, "Got GET /predict, expected POST"),
         ("PUT", "/predict", 405, "Got PUT /predict, expected POST"),
         ("DELETE", "/predict", 405, "Got DELETE /predict, expected POST"),
-        ("POST", "/health", 405, "Got POST /health, expected GET"),
+        ("POST", "/health", 405, "Got POST /health, expected GET or HEAD"),
         ("GET", "/", 404, "Got the path /, expected /predict or /health"),
         ("POST", "/predict/../../etc", 404, "Got the path .*, expected /predict or /health"),
     ],

@@ -119,8 +119,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         message = f"Got the path {request.url.path}, expected /predict or /health."
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow")
-        message = f"Got {request.method} {request.url.path}, expected {allowed}."
+        allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
+        message = f"Got {request.method} {request.url.path}, expected {' or '.join(allowed)}."
     return JSONResponse({"error": message}, error.status_code, error.headers)
 
 

@@ -174,7 +174,7 @@ def _export(
         typer.Option(
             metavar="TYPE",
             help="Type of the input: float32, float64 or uint8.",
-            show_default="as in training",
+            show_default="that of the network",
         ),
     ] = None,
 ) -> None:

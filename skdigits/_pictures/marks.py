@@ -28,7 +28,7 @@ _MOST_LINES = 40
 _THICKEST_HAIR = 2
 
 # Strokes that are thick enough to tell hairs from them make up so much of the ink.
-_MOSTLY = 0.5
+_MOSTLY = 0.6
 
 # So many parallel lines are no strokes of a digit.
 _RULING = 3
@@ -189,7 +189,7 @@ def without_hairs(mask: Array) -> Array:
         return mask
     padded = np.pad(mask, 1, mode="edge")
     thickness = 2 * float(distance_transform_edt(padded).max())
-    side = min(round(0.45 * thickness), _THICKEST_HAIR + 1)
+    side = min(int(0.45 * thickness), _THICKEST_HAIR + 1)
     if side < 2:
         return mask
     thick = maximum_filter(minimum_filter(padded, side), side)[1:-1, 1:-1]
