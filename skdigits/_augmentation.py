@@ -60,9 +60,9 @@ class Augmentation:
     Examples
     --------
     >>> from skdigits import Augmentation, DigitANNClassifier
-    >>> DigitANNClassifier(augmentation=Augmentation(rotation=10, elastic=0))
-    DigitANNClassifier(augmentation=Augmentation(rotation=10, scale=0.15, shear=0.2, shift=0.055, \
-elastic=0, stroke=0.0))
+    >>> gentle = Augmentation(rotation=10, elastic=0)
+    >>> DigitANNClassifier(augmentation=gentle).augmentation.rotation
+    10
     """
 
     rotation: float = 15.0

@@ -579,13 +579,13 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> from skdigits import DigitANNClassifier
         >>> model = DigitANNClassifier((64, 32), dropout=(0.2, 0), epochs=1)
         >>> print(model.fit(np.eye(10), np.arange(10)).summary())
-        layer          outputs    parameters
-        input               10             0
-        dense, relu         64           704
-        dropout 0.2         64             0
-        dense, relu         32         2,080
-        dense, softmax      10           330
-        total                          3,114   0.0 MB as float64
+        layer             outputs    parameters
+        input                  10             0
+        dense, relu            64           704
+        dropout 0.2            64             0
+        dense, relu            32         2,080
+        dense, softmax         10           330
+        total                             3,114   0.0 MB as float64
         """
         check_is_fitted(self, "_network")
         n_hidden = len(self._network.kernels) - 1

@@ -61,8 +61,8 @@ def load_pretrained() -> Any:
     """A fitted pipeline that reads handwritten digits, without any training.
 
     Trained on MNIST's training set, deformed anew in each epoch, for pictures in MNIST's form:
-    28 × 28 pixels, white on black, such as `read_digit_images` makes of people's own. The model
-    card in the documentation says how it was made and what it is bad at.
+    28 × 28 pixels, white on black, such as `read_digit_images` makes of people's own. The README in
+    the package's folder of data says how it was made, how good it is and what it is bad at.
 
     Returns
     -------

@@ -92,7 +92,7 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
 
 
 def _recipe(source: str, **params: Any) -> Preset:
-    return Preset(MappingProxyType(params), f"{source} Chosen by choose_recipes.py.")
+    return Preset(MappingProxyType(params), f"{source} From first trials, not yet searched for.")
 
 
 _LONG = {
