@@ -88,7 +88,9 @@ def check_archive(content: bytes) -> None:
             raise ValueError(f"Got no {METADATA} and {SCHEMA}, expected both.")
         _check_metadata(json.loads(archive.read(METADATA)))
         arrays = {n: _array_dtype(n, archive.read(n)) for n in names if n.endswith(".npy")}
-        _count_nodes(json.loads(archive.read(SCHEMA)), arrays, {})
+        schema = json.loads(archive.read(SCHEMA))
+        _check_protocol(schema["protocol"])
+        _count_nodes(schema, arrays, {})
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:
@@ -99,6 +101,16 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
         raise ValueError(
             f"Got format={found} of skdigits {metadata['skdigits']}, expected at most {FORMAT}: "
             "a newer skdigits can read it."
+        )
+
+
+def _check_protocol(protocol: Any) -> None:
+    # skops 0.13 reads files of later protocols as if they were of its own.
+    from skops.io._protocol import PROTOCOL
+
+    if type(protocol) is not int or not 0 <= protocol <= PROTOCOL:
+        raise ValueError(
+            f"Got a file saved with skops protocol {protocol!r}, expected at most {PROTOCOL}."
         )
 
 

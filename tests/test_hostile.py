@@ -136,14 +136,16 @@ def check_x(X, values, atol=1e-6, must_work=True, scale=1.0):
     assert_agree(found["partial_fit"], reference(scaled, partial=True), atol)
     plain = values.astype(np.float32)
     expected = reference(values).predict_proba(plain)
-    np.testing.assert_allclose(found["predict_proba"], expected, atol=atol)
+    # Strides may take another path through the matrix product, with other last digits.
+    np.testing.assert_allclose(found["predict_proba"], expected, rtol=1e-5, atol=atol)
     np.testing.assert_array_equal(found["predict"], expected.argmax(axis=1))
     assert found["score"] == reference(values).score(plain, Y)
     curve = attempt(lambda X: model().fit(plain, Y, X_val=X, y_val=Y), X).validation_loss_curve_
     expected = model().fit(plain, Y, X_val=plain, y_val=Y).validation_loss_curve_
     np.testing.assert_allclose(curve, expected, rtol=1e-5)
     own = attempt(found["fit"].predict_proba, X)
-    np.testing.assert_allclose(own, reference(scaled).predict_proba(scaled), atol=atol)
+    expected = reference(scaled).predict_proba(scaled)
+    np.testing.assert_allclose(own, expected, rtol=1e-5, atol=atol)
     return True
 
 

@@ -571,7 +571,8 @@ TREES = {
     "method of ours": (added("ann", "predict", value(1)), "Classifier with an attribute predict"),
     "method of a scaler": (
         added("scaler", "transform", node("Function", "numpy.exp", None)),
-        "Got a StandardScaler with an attribute transform, expected none of that name",
+        # skops 0.13 doesn't trust the function to begin with.
+        "Got a StandardScaler with an attribute transform, expected none of that name|numpy.exp",
     ),
     "labels": (arrays("classes_", np.array(["a", "b"]), "ann"), r"classes_=array.*expected 3 sor"),
     "label order": (arrays("classes_", np.array([2, 1, 3]), "ann"), "expected 3 sorted labels"),
