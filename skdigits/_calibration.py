@@ -1,4 +1,4 @@
-"""The temperature by which logits are divided, so that probabilities mean what they say."""
+"""How well probabilities mean what they say, and the temperature of logits that makes them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ CALIBRATED_GAP = 9.1
 
 # Spread of the logarithm of temperatures around the rule, before validation rows are seen.
 PRIOR_SPREAD = 0.5
+
+
+# Bins of confidence of the expected calibration error.
+N_BINS = 15
 
 
 def rule(label_smoothing: float, n_classes: int) -> float:
@@ -74,3 +78,32 @@ def fitted(logits: Array, y: Array, weights: Array, prior: float) -> float:
 
     found = minimize_scalar(surprise, bounds=(-4, 4), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
+
+
+def expected_calibration_error(y: Array, predicted: Array, probabilities: Array) -> float:
+    """How far confidence is from accuracy, on average over bins of confidence.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        True labels.
+    predicted : ndarray of shape (n_samples,)
+        Predicted labels.
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Their probabilities.
+
+    Returns
+    -------
+    float
+        0 where among all digits predicted with a confidence of, say, 80 %, 80 % are right.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML
+    2017, arXiv 1706.04599.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = (y == predicted).astype(np.float64)
+    bins = np.clip(np.ceil(confidence * N_BINS).astype(int) - 1, 0, N_BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=N_BINS)
+    return float(np.abs(gaps).sum() / len(y))

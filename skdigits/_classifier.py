@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -298,8 +298,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             seed = drawn_seed(self.random_state)
             held_out = self._check_validation_rows(X_val, y_val, classes, X.dtype)
             taught_by = self._check_teacher(teacher, classes, X)
-            fit = self._described(settings, classes, previous, taught_by, rows, held_out)
-            saved = self._checkpoint(checkpoint, fit, seed)
+            saved = self._checkpoint(
+                checkpoint, seed, settings, classes, (previous, taught_by), (rows, held_out)
+            )
             seed = saved.seed if saved else seed
             if self.early_stopping and held_out is None:
                 training, validation = stratified_split(
@@ -801,32 +802,14 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             )
         return network.astype(np.dtype(np.float64 if X.dtype == np.float64 else np.float32))
 
-    def _described(
+    def _checkpoint(
         self,
+        path: Any,
+        seed: int,
         settings: Settings,
         classes: Array,
-        previous: Network | None,
-        teacher: Network | None,
-        *data: Rows | None,
-    ) -> Callable[[], dict[str, str]]:
-        """What tells this fit from others, to be computed if it is asked for."""
-
-        def describe() -> dict[str, str]:
-            arrays = [
-                a for rows in data if rows is not None for a in (rows.X, rows.y, rows.weights)
-            ]
-            return described(settings) | {
-                "validation_fraction": repr(float(self.validation_fraction)),
-                "data": digest(*arrays),
-                "classes": digest(np.array([repr(label) for label in classes.tolist()])),
-                "warm_start": digest(*previous.layers()) if previous else "no",
-                "teacher": digest(*teacher.layers()) if teacher else "none",
-            }
-
-        return describe
-
-    def _checkpoint(
-        self, path: Any, fit: Callable[[], dict[str, str]], seed: int
+        networks: tuple[Network | None, Network | None],
+        data: tuple[Rows | None, Rows | None],
     ) -> Checkpoint | None:
         """The checkpoint of a fit, with what an interrupted run has left in it."""
         if path is None:
@@ -836,7 +819,16 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 f"Got checkpoint={path!r} with keras_callbacks={self.keras_callbacks!r}, expected "
                 "one of them: what Keras callbacks remember can't be stored."
             )
-        return Checkpoint(path, fit(), seed, fixed_seed=self.random_state is not None)
+        arrays = [a for rows in data if rows is not None for a in (rows.X, rows.y, rows.weights)]
+        previous, teacher = (digest(*n.layers()) if n else "none" for n in networks)
+        fit = described(settings) | {
+            "validation_fraction": repr(float(self.validation_fraction)),
+            "data": digest(*arrays),
+            "classes": digest(np.array([repr(label) for label in classes.tolist()])),
+            "warm start from": previous,
+            "teacher": teacher,
+        }
+        return Checkpoint(path, fit, seed, fixed_seed=self.random_state is not None)
 
     def _keep(self, result: Result, job: Job, classes: Array, *, extend: bool) -> None:
         """Take over what a training run has left."""

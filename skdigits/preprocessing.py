@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from math import isqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -14,8 +15,9 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._pictures.decoding import UnreadableImageError
-from ._pictures.reading import read_digit_images
+if TYPE_CHECKING:
+    from ._pictures.decoding import UnreadableImageError
+    from ._pictures.reading import read_digit_images
 
 __all__ = [
     "DigitImageNormalizer",
@@ -26,6 +28,20 @@ __all__ = [
 ]
 
 _N_PIXELS = 28 * 28
+
+# Whoever scales pixels alone shall not wait for these.
+_HOMES = {
+    "UnreadableImageError": "_pictures.decoding",
+    "read_digit_images": "_pictures.reading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __package__), name)
+    globals()[name] = value
+    return value
 
 
 class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -250,6 +266,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         UnreadableImageError
             With ``errors="raise"``, if a picture holds no single digit.
         """
+        from ._pictures.reading import read_digit_images
+
         pictures = self._pictures(X, reset=False) if _is_rows(X) else X
         return read_digit_images(pictures, errors=self.errors)
 

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from _results import Results, versions
-from choose_recipes import expected_calibration_error
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold
@@ -30,6 +29,7 @@ from sklearn.pipeline import make_pipeline
 
 import skdigits
 from skdigits import DigitANNClassifier, PixelScaler, make_reference_classifier
+from skdigits._calibration import expected_calibration_error
 from skdigits.datasets import fetch_mnist
 
 
@@ -92,9 +92,9 @@ def rows_of(name: str, subset: str) -> tuple[np.ndarray, np.ndarray]:
 
 def figures(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
     probabilities = model.predict_proba(X)
-    right = model.classes_[probabilities.argmax(axis=1)] == y
-    ece = expected_calibration_error(probabilities, right)
-    return {"accuracy": float(right.mean()), "ece": ece}
+    predicted = model.classes_[probabilities.argmax(axis=1)]
+    ece = expected_calibration_error(y, predicted, probabilities)
+    return {"accuracy": float((predicted == y).mean()), "ece": ece}
 
 
 def train(name: str, seeds: int, results: Results, models: Path | None) -> None:

@@ -21,7 +21,9 @@ from scipy.special import softmax
 from sklearn.model_selection import train_test_split
 
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler
+from skdigits._calibration import expected_calibration_error
 from skdigits.datasets import fetch_mnist
+from skdigits.presets import RECIPES
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64)}
 HALF = Augmentation(rotation=7.5, scale=0.075, shear=0.1, shift=0.0275, elastic=0.03)
@@ -52,29 +54,8 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         for epochs, batch, rate in ((14, 128, 0.002), (18, 256, 0.003))
         for augmentation in (HALF, "elastic")
     ],
-    "accurate": [
-        {
-            "hidden_layer_sizes": (1024, 1024, 512),
-            "epochs": 130,
-            "batch_size": 256,
-            "optimizer": "adamw",
-            "optimizer_params": {"weight_decay": 0.01},
-            "learning_rate": 0.0015,
-            "learning_rate_schedule": "cosine",
-            "label_smoothing": 0.05,
-            "augmentation": "elastic",
-            "weight_averaging": True,
-        },
-    ],
+    "accurate": [dict(RECIPES["accurate"].params)],
 }
-
-
-def expected_calibration_error(probabilities: np.ndarray, right: np.ndarray) -> float:
-    """Of 15 bins of equal width."""
-    sure = probabilities.max(axis=1)
-    bins = np.minimum((sure * 15).astype(int), 14)
-    gaps = [abs((right[bins == b] - sure[bins == b]).sum()) for b in range(15)]
-    return float(np.sum(gaps) / len(right))
 
 
 def best_factor(logits: np.ndarray, y: np.ndarray) -> float:
@@ -106,11 +87,11 @@ def main() -> None:
                 start = time.perf_counter()
                 model.fit(X_train, y_train)
                 seconds = time.perf_counter() - start
-                right = model.predict(X_val) == y_val
+                predicted, probabilities = model.predict(X_val), model.predict_proba(X_val)
                 figures = {
-                    "accuracy": float(right.mean()),
+                    "accuracy": float((predicted == y_val).mean()),
                     "seconds": seconds,
-                    "ece": expected_calibration_error(model.predict_proba(X_val), right),
+                    "ece": expected_calibration_error(y_val, predicted, probabilities),
                     "best_factor": best_factor(model.decision_function(X_val), y_val),
                     "temperature": model.temperature_,
                 }

@@ -10,6 +10,7 @@ from rich.console import Console
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from skdigits import load
+from skdigits._calibration import N_BINS, expected_calibration_error
 from skdigits.displays import DigitGridDisplay
 
 from .arguments import Refusal, beside, check_outputs, existing_file, refusing
@@ -18,7 +19,6 @@ from .screen import percent, result_console, table, write_picture
 
 Array = np.ndarray[Any, Any]
 
-N_BINS = 15
 N_MISTAKES = 40
 
 
@@ -60,35 +60,6 @@ def loaded(path: Path) -> Any:
             f"{N_PIXELS} pixels of 28 × 28."
         )
     return model
-
-
-def expected_calibration_error(y: Array, predicted: Array, probabilities: Array) -> float:
-    """How far confidence is from accuracy, on average over bins of confidence.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples,)
-        True labels.
-    predicted : ndarray of shape (n_samples,)
-        Predicted labels.
-    probabilities : ndarray of shape (n_samples, n_classes)
-        Their probabilities.
-
-    Returns
-    -------
-    float
-        0 where among all digits predicted with a confidence of, say, 80 %, 80 % are right.
-
-    References
-    ----------
-    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML
-    2017, arXiv 1706.04599.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (y == predicted).astype(np.float64)
-    bins = np.clip(np.ceil(confidence * N_BINS).astype(int) - 1, 0, N_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / len(y))
 
 
 def _print_accuracy(y: Array, predicted: Array, probabilities: Array, console: Console) -> None:
