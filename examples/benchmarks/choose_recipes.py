@@ -34,7 +34,8 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         {"label_smoothing": smoothing, "learning_rate": rate}
         for smoothing in (0.0, 0.03, 0.1)
         for rate in (0.001, 0.002)
-    ],
+    ]
+    + [{"epochs": 25}, AVERAGED],
     "small": [
         SMALL | {"epochs": 14, "learning_rate": rate, "label_smoothing": smoothing} | more
         for rate in (0.002, 0.004)
@@ -43,14 +44,17 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
     ],
     "small-deformed": [
         SMALL
-        | {"epochs": 70, "learning_rate": 0.004, "label_smoothing": smoothing}
+        | {"epochs": 80, "learning_rate": 0.004, "label_smoothing": smoothing}
         | {"augmentation": augmentation}
+        | more
         for smoothing in (0.0, 0.05)
         for augmentation in (HALF, "elastic")
+        for more in ({}, AVERAGED)
     ],
     "fast": [
         {"epochs": epochs, "batch_size": batch, "learning_rate": rate}
-        | {"augmentation": augmentation, "label_smoothing": 0.05}
+        | {"augmentation": augmentation, "label_smoothing": smoothing}
+        for smoothing in (0.0, 0.05)
         for epochs, batch, rate in ((14, 128, 0.002), (18, 256, 0.003))
         for augmentation in (HALF, "elastic")
     ],
