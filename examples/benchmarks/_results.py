@@ -38,9 +38,12 @@ class Results:
 
     def __init__(self, name: str) -> None:
         self.path = Path(__file__).with_name(name)
-        self.rows: list[dict[str, Any]] = (
-            json.loads(self.path.read_text()) if self.path.exists() else []
-        )
+        self.rows: list[dict[str, Any]] = []
+        self._read()
+
+    def _read(self) -> None:
+        if self.path.exists():
+            self.rows = json.loads(self.path.read_text())
 
     def has(self, settings: dict[str, Any]) -> bool:
         """Whether a row has all these settings."""
@@ -48,14 +51,17 @@ class Results:
 
     def replace(self, settings: dict[str, Any], figures: dict[str, Any]) -> None:
         """Put a row in the place of those with the same settings."""
+        self._read()
         self.rows = [r for r in self.rows if any(r.get(k) != v for k, v in settings.items())]
-        self._append(settings | figures)
+        self._write(settings | figures)
 
     def add(self, settings: dict[str, Any], figures: dict[str, Any]) -> None:
         """Append a row, write the file and print the row."""
-        self._append(settings | figures)
+        # Another process may have added some in the meantime.
+        self._read()
+        self._write(settings | figures)
         print(settings | figures, flush=True)
 
-    def _append(self, row: dict[str, Any]) -> None:
+    def _write(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
         self.path.write_text(json.dumps(self.rows, indent=1) + "\n")

@@ -19,6 +19,7 @@ from _results import Results, versions
 from sklearn.model_selection import train_test_split
 
 from skdigits import PixelScaler, make_reference_classifier
+from skdigits._calibration import expected_calibration_error
 from skdigits.datasets import fetch_mnist
 from skdigits.presets import REFERENCES
 
@@ -68,27 +69,33 @@ def test(seeds: int) -> None:
             start = time.perf_counter()
             model.fit(X, y)
             seconds = time.perf_counter() - start
-            accuracy = model.score(X_test, y_test)
-            results.add(
-                settings | versions() | {"epochs": model.n_iter_},
-                {"accuracy": accuracy, "seconds": seconds},
-            )
+            predicted, probabilities = model.predict(X_test), model.predict_proba(X_test)
+            figures = {
+                "accuracy": float((predicted == y_test).mean()),
+                "ece": expected_calibration_error(y_test, predicted, probabilities),
+                "seconds": seconds,
+            }
+            results.add(settings | versions() | {"epochs": model.n_iter_}, figures)
     table(results, seeds)
 
 
 def table(results: Results, seeds: int) -> None:
     """Mean and standard deviation per network, beside what its source published."""
-    print(f"{'preset':24}{'test accuracy in %':>22}{'published':>11}{'fit in s':>14}  seeds")
+    print(
+        f"{'preset':24}{'test accuracy in %':>22}{'published':>11}{'ECE in %':>10}{'fit in s':>14}"
+        "  seeds"
+    )
     for name, preset in REFERENCES.items():
         rows = [r for r in results.rows if r["preset"] == name and r["params"] == current(name, r)]
         accuracy = 100 * np.array([row["accuracy"] for row in rows])
         seconds = np.array([row["seconds"] for row in rows])
+        ece = 100 * np.mean([row["ece"] for row in rows])
         published = preset.published_accuracy
         shown = f"{100 * published:.2f}" if published else "–"
         few = "" if len(rows) >= seeds else f" of {seeds} asked"
         print(
             f"{name:24}{accuracy.mean():15.2f} ± {accuracy.std(ddof=1):.2f}{shown:>11}"
-            f"{seconds.mean():9.1f} ± {seconds.std(ddof=1):.1f}  {len(rows)}{few}"
+            f"{ece:10.2f}{seconds.mean():9.1f} ± {seconds.std(ddof=1):.1f}  {len(rows)}{few}"
         )
 
 
