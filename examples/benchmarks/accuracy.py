@@ -25,6 +25,8 @@ import numpy as np
 from _results import Results, versions
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
@@ -138,22 +140,15 @@ def train(name: str, seeds: int, results: Results, models: Path | None) -> None:
 
 def committee(seeds: int, results: Results, models: Path | None) -> None:
     """Let five of the networks in the folder vote, once for each choice of five."""
-    from sklearn.ensemble import VotingClassifier
-    from sklearn.preprocessing import LabelEncoder
-
     files = sorted(models.glob("accurate-*.skdigits")) if models else []
     X_test, y_test = rows_of("mnist_784", "test")
     for chosen in list(combinations(files, 5))[:seeds]:
         settings = {"row": "committee", "members": [file.stem for file in chosen]}
         if results.has(settings):
             continue
-        members = [skdigits.load(file) for file in chosen]
-        vote = VotingClassifier(
-            [(f.stem, m) for f, m in zip(chosen, members, strict=True)], voting="soft"
-        )
-        # Fitted networks are put to the vote as they are.
-        vote.estimators_, vote.le_ = members, LabelEncoder().fit(members[0].classes_)
-        vote.classes_ = vote.le_.classes_
+        # Fitted networks are put to the vote as they are, so fit only collects the labels.
+        members = [(file.stem, FrozenEstimator(skdigits.load(file))) for file in chosen]
+        vote = VotingClassifier(members, voting="soft").fit(X_test, y_test)
         rows = [
             r
             for r in results.rows
