@@ -77,8 +77,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     batch_size : int or "auto", default="auto"
         Rows per step, at most the number of rows there are; "auto" is 128.
     epochs : int or "auto", default="auto"
-        Passes over the training rows. "auto" is 15, or for small sets as many as make 1,500
-        steps, at most 200 where there are hidden layers.
+        Passes over the training rows. "auto" is 15, with `augmentation` 20, or for small sets
+        as many as make 1,500 steps, at most 200 where there are hidden layers.
     label_smoothing : float, default=0.1
         Share of each target that is spread evenly over the classes [4]_, in [0, 1). More rows
         are classified correctly with it; `temperature_` makes up for its modest probabilities.
@@ -112,9 +112,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         since its steps then run one by one. They see the weights themselves, not the averages
         of `weight_averaging`. scikit-learn's own callbacks are given to `set_callbacks`.
     random_state : int or numpy.random.RandomState, default=None
-        Seed of initial weights, validation split, order of rows and dropout. An integer gives
-        the same bits each time on the same number of threads with the same versions. No global
-        random generator is read or changed.
+        Seed of initial weights, validation split, order of rows, dropout and deformation. An
+        integer gives the same bits each time on the same number of threads with the same
+        versions. No global random generator is read or changed.
     verbose : bool or int, default=False
         Print a line per epoch.
 

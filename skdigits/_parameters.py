@@ -15,6 +15,8 @@ from ._network import ACTIVATIONS
 
 # "auto" epochs: passes over a large training set, steps for a small one, within a limit.
 AUTO_EPOCHS, AUTO_STEPS, AUTO_EPOCHS_LIMIT = 15, 1500, 200
+# Deformation pays later.
+AUTO_EPOCHS_DEFORMED = 20
 AUTO_BATCH_SIZE = 128
 
 SCHEDULES = ("constant", "cosine", "one_cycle")
@@ -215,13 +217,13 @@ def one_if_equal(values: tuple[float, ...]) -> float | tuple[float, ...]:
     return values[0] if len(set(values)) == 1 else values
 
 
-def _epochs_for(epochs: Any, batch_size: int, n_rows: int, n_hidden: int) -> int:
+def _epochs_for(epochs: Any, batch_size: int, n_rows: int, n_hidden: int, deformed: bool) -> int:
     if epochs != "auto":
         return int(epochs)
     wanted = -(-AUTO_STEPS // -(-n_rows // batch_size))
     # A single layer has a longer way to go by itself, and its steps cost next to nothing.
     limit = AUTO_EPOCHS_LIMIT if n_hidden else AUTO_STEPS
-    return min(max(AUTO_EPOCHS, wanted), limit)
+    return min(max(AUTO_EPOCHS_DEFORMED if deformed else AUTO_EPOCHS, wanted), limit)
 
 
 def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
@@ -248,7 +250,9 @@ def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
         learning_rate=None if rate is None else float(rate),
         learning_rate_schedule=params["learning_rate_schedule"],
         batch_size=batch_size,
-        epochs=_epochs_for(params["epochs"], batch_size, n_rows, len(sizes)),
+        epochs=_epochs_for(
+            params["epochs"], batch_size, n_rows, len(sizes), augmentation is not None
+        ),
         label_smoothing=float(params["label_smoothing"]),
         augmentation=augmentation,
         averaging=float(averaging),

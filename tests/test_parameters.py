@@ -69,15 +69,22 @@ def test_parameters_that_do_not_fit_together(params, message):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "batch_size", "n_rows", "expected"),
+    ("epochs", "batch_size", "augmentation", "n_rows", "expected"),
     [
-        (7, "auto", 60_000, 7),
-        ("auto", 128, 10, 200),
-        ("auto", 128, 1437, 125),
+        (7, "auto", None, 60_000, 7),
+        ("auto", 128, None, 10, 200),
+        ("auto", 128, None, 1437, 125),
+        ("auto", 128, "affine", 1437, 125),
+        ("auto", 128, None, 60_000, 15),
+        ("auto", 128, "affine", 60_000, 20),
     ],
 )
-def test_epochs_in_settings(epochs, batch_size, n_rows, expected):
-    params = DEFAULTS | {"epochs": epochs, "batch_size": batch_size}
+def test_epochs_in_settings(epochs, batch_size, augmentation, n_rows, expected):
+    params = DEFAULTS | {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "augmentation": augmentation,
+    }
     assert settings_from(params, n_rows).epochs == expected
 
 

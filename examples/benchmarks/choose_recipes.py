@@ -142,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*CANDIDATES, []], default=[], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="", help="part of the parameters as printed")
     parser.add_argument("--models", type=Path, default=Path("."), help="where teachers are kept")
     arguments = parser.parse_args()
     results = Results("recipes.json")
@@ -149,7 +150,7 @@ def main() -> None:
         split = None
         for params, seed in product(CANDIDATES[name], range(arguments.seeds)):
             settings = {"budget": name, "params": repr(params), "seed": seed}
-            if results.has(settings):
+            if results.has(settings) or arguments.only not in settings["params"]:
                 continue
             split = split or validation_split("Fashion-MNIST" if name == "fashion" else "mnist_784")
             results.add(settings | versions(), measure(params, seed, split, arguments.models))
