@@ -79,7 +79,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     epochs : int or "auto", default="auto"
         Passes over the training rows. "auto" is 15, with `augmentation` 20, or for small sets
         as many as make 1,500 steps, at most 200 where there are hidden layers.
-    label_smoothing : float, default=0.1
+    label_smoothing : float, default=0.05
         Share of each target that is spread evenly over the classes [4]_, in [0, 1). More rows
         are classified correctly with it; `temperature_` makes up for its modest probabilities.
     augmentation : {"affine", "elastic"} or Augmentation, default=None
@@ -205,7 +205,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         learning_rate_schedule: str = "one_cycle",
         batch_size: int | str = "auto",
         epochs: int | str = "auto",
-        label_smoothing: float = 0.1,
+        label_smoothing: float = 0.05,
         augmentation: Augmentation | str | None = None,
         weight_averaging: bool | float = False,
         early_stopping: bool = False,

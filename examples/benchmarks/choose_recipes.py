@@ -47,6 +47,11 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         for rate in (0.002, 0.004)
         for smoothing in (0.0, 0.05, 0.1)
         for more in ({}, AVERAGED)
+    ]
+    + [
+        SMALL | {"epochs": 20, "learning_rate": rate, "label_smoothing": smoothing}
+        for rate in (0.002, 0.004)
+        for smoothing in (0.0, 0.05)
     ],
     "small-deformed": [
         SMALL
