@@ -5,7 +5,6 @@ import pytest
 import sklearn
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
@@ -210,54 +209,6 @@ def test_validation_rows_pass_the_scaler_on_their_way(sample):
         routed.fit(X, y, X_val=X_test, y_val=y_test)
     scores = routed["ann"].validation_scores_
     np.testing.assert_allclose(scores[-1], routed.score(X_test, y_test))
-
-
-@pytest.mark.parametrize("early", [False, True])
-def test_scoring_monitor_has_a_score_per_epoch(sample, early):
-    X, y, _, _ = sample
-    monitor = ScoringMonitor(scoring="accuracy")
-    fitted = (
-        model(early_stopping=early).set_callbacks(monitor).fit(PixelScaler().fit_transform(X), y)
-    )
-    log = monitor.get_logs().data_as_pandas
-    epochs = log[log["task_name"] == "epoch"]
-    assert epochs["task_id"].tolist() == [0, 1, 2, 3]
-    assert epochs["accuracy"].is_monotonic_increasing
-    if not early:
-        final = fitted.score(PixelScaler().fit_transform(X), y)
-        np.testing.assert_allclose(epochs["accuracy"].iloc[-1], final)
-
-
-def test_progress_bar_shows_search_pipeline_and_epochs(sample, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    X, y, _, _ = sample
-    bar = ProgressBar(max_propagation_depth=None)
-    search = GridSearchCV(pipeline(), {"ann__l2": [0.0, 0.1]}, cv=2).set_callbacks(bar)
-    search.fit(X[:300], y[:300])
-    shown = capsys.readouterr().out
-    for name in ("GridSearchCV", "Pipeline", "DigitANNClassifier"):
-        assert name in shown
-
-
-def test_a_callback_that_asks_to_stop_stops(sample):
-    X, y, _, _ = sample
-
-    class StopAfterTwo:
-        def setup(self, estimator, context): ...
-
-        def teardown(self, estimator, context): ...
-
-        def on_fit_task_begin(self, estimator, context): ...
-
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-            if context.task_name == "epoch":
-                self.seen = fitted_estimator.predict(X[:5] / np.float32(255))
-            return context.task_name == "epoch" and context.task_id == 1
-
-    stop = StopAfterTwo()
-    fitted = model().set_callbacks(stop).fit(PixelScaler().fit_transform(X), y)
-    assert fitted.n_iter_ == 2
-    np.testing.assert_array_equal(stop.seen, fitted.predict(X[:5] / np.float32(255)))
 
 
 def test_clone_of_a_pipeline_in_a_search_keeps_its_parameters():
