@@ -43,14 +43,20 @@ def dots(display: SearchResultsDisplay, ax: Axes, cmap: Any) -> None:
     place = _places(display.axes[0], ax) if display.axes else np.zeros(len(scores.means))
     if not display.axes:
         ax.set_xticks([0], ["the one candidate"])
-    style = {"fmt": "o", "capsize": 3, "color": BLUE, "markersize": 5}
+    style: dict[str, Any] = {"fmt": "o", "capsize": 3, "color": BLUE, "markersize": 5}
     fine, off = ~scores.failed & (scores.means >= scores.low), scores.means < scores.low
     ax.errorbar(place[fine], scores.means[fine], scores.spreads[fine], **style)
     if display.axes and display.axes[0].numbers is not None:
         levels = np.unique(place[fine])
         means = [scores.means[fine & (place == level)].mean() for level in levels]
         ax.plot(levels, means, color=BLUE, alpha=0.4, zorder=1)
-    best = {"fmt": "o", "capsize": 3, "color": VERMILLION, "markersize": 9, "zorder": 4}
+    best: dict[str, Any] = {
+        "fmt": "o",
+        "capsize": 3,
+        "color": VERMILLION,
+        "markersize": 9,
+        "zorder": 4,
+    }
     i = scores.best
     ax.errorbar(place[i], scores.means[i], scores.spreads[i], **best)
     on_the_floor = ax.get_xaxis_transform()
@@ -81,10 +87,16 @@ def _places(axis: ParameterAxis, ax: Axes) -> Array:
     return axis.numbers
 
 
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of the axes."""
+    box = ax.get_window_extent()
+    return box.width / ax.figure.dpi, box.height / ax.figure.dpi
+
+
 def _label_places(ax: Axes, labels: list[str]) -> None:
     """Write labels under the places 0, 1, …, aslant where they would touch."""
     ax.set_xticks(range(len(labels)), labels)
-    room = ax.get_position().width * ax.figure.get_figwidth() / len(labels)
+    room = _inches(ax)[0] / len(labels)
     neighbours = max(len(a) + len(b) for a, b in pairwise([*labels, labels[-1]])) / 2
     if INCHES_PER_LETTER * (neighbours + 1) > room:
         for label in ax.get_xticklabels():
@@ -110,7 +122,7 @@ def heatmap(display: SearchResultsDisplay, ax: Axes, cmap: Any) -> None:
     for (row, column), i in np.ndenumerate(cells):
         if i >= 0:
             _write_cell(ax, scores, i, row, column, shape)
-    frame = {"fill": False, "ec": VERMILLION, "lw": 3}
+    frame: dict[str, Any] = {"fill": False, "ec": VERMILLION, "lw": 3}
     corner = columns.index[scores.best] - 0.5, rows.index[scores.best] - 0.5
     ax.add_patch(Rectangle(corner, 1, 1, zorder=4, **frame))
     bar = ax.figure.colorbar(image, ax=ax, extend="min" if scores.cut else "neither")
@@ -124,10 +136,9 @@ def _write_cell(
     from matplotlib.patches import Rectangle
 
     if scores.failed[i]:
-        box = {"fill": False, "ec": GREY, "hatch": "///", "lw": 0}
+        box: dict[str, Any] = {"fill": False, "ec": GREY, "hatch": "///", "lw": 0}
         ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **box))
-    width = ax.get_position().width * ax.figure.get_figwidth() / shape[1]
-    height = ax.get_position().height * ax.figure.get_figheight() / shape[0]
+    width, height = np.array(_inches(ax)) / shape[::-1]
     if width < 0.45 or height < 0.2:
         return
     if scores.failed[i]:
@@ -139,5 +150,10 @@ def _write_cell(
         red, green, blue, _ = scores.colour(i)
         colour = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "white"
     box_style = {"fc": ax.get_facecolor(), "ec": "none", "pad": 1.5} if colour is None else None
-    style = {"ha": "center", "va": "center", "size": min(9.0, 15 * width), "color": colour}
+    style: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "size": min(9.0, 15 * width),
+        "color": colour,
+    }
     ax.text(column, row, text, bbox=box_style, **style)

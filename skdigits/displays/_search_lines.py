@@ -97,7 +97,13 @@ def _draw_axis(ax: Axes, axis: ParameterAxis, place: int) -> None:
     """One parameter's axis with its values at the left of it."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
-    line = {"color": GREY, "lw": 3, "alpha": 0.6, "solid_capstyle": "butt", "zorder": 4.5}
+    line: dict[str, Any] = {
+        "color": GREY,
+        "lw": 3,
+        "alpha": 0.6,
+        "solid_capstyle": "butt",
+        "zorder": 4.5,
+    }
     if axis.numbers is None or len(axis.labels) <= N_ORDINAL:
         n, step = len(axis.labels), -(-len(axis.labels) // 25)
         heights = (np.arange(n) + 0.5) / n
@@ -110,9 +116,15 @@ def _draw_axis(ax: Axes, axis: ParameterAxis, place: int) -> None:
         locator = LogLocator(subs=(1, 2, 5)) if axis.scale == "log" else MaxNLocator(6)
         inside = [tick for tick in locator.tick_values(low, high) if low <= tick <= high]
         ticks = [(float(_along(axis, np.array(tick))), f"{tick:.4g}") for tick in inside]
-    paper = {"fc": ax.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 1.0}
+    paper: dict[str, Any] = {"fc": ax.get_facecolor(), "ec": "none", "alpha": 0.8, "pad": 1.0}
     for height, label in ticks:
-        style = {"ha": "right", "va": "center", "size": 8, "bbox": paper, "zorder": 7}
+        style: dict[str, Any] = {
+            "ha": "right",
+            "va": "center",
+            "size": 8,
+            "bbox": paper,
+            "zorder": 7,
+        }
         ax.text(place - 0.05, height, label, **style)
 
 

@@ -94,7 +94,7 @@ def _columns(results: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 def _axis(name: str, values: Sequence[Any]) -> ParameterAxis:
     values = [ABSENT if _is_missing(value) else value for value in values]
-    if all(isinstance(value, Real) and not isinstance(value, (bool, np.bool)) for value in values):
+    if all(_is_number(value) for value in values):
         numbers = np.array([float(value) for value in values])
         distinct, index = np.unique(numbers, return_inverse=True)
         return ParameterAxis(name, [f"{number:.4g}" for number in distinct], index, numbers)
@@ -113,12 +113,16 @@ def _is_missing(value: Any) -> bool:
     return value is np.ma.masked or (isinstance(value, float) and np.isnan(value))
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _is_numbers(value: Any) -> bool:
     return isinstance(value, tuple) and all(isinstance(number, Real) for number in value)
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, Real) and not isinstance(value, (bool, np.bool)):
+    if _is_number(value):
         return f"{float(value):.4g}"
     return value if isinstance(value, str) else repr(value)
 

@@ -14,7 +14,6 @@ from ._search_parameters import varied
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 class SearchResultsDisplay:
@@ -226,7 +225,7 @@ class SearchResultsDisplay:
 
             ax = plt.subplots(figsize=self.size, layout="constrained")[1]
         self.ax_: Axes = ax
-        self.figure_: Figure = ax.figure
+        self.figure_: Any = ax.figure
         {"dots": dots, "heatmap": heatmap, "parallel": parallel}[kind](self, ax, cmap)
         return self
 
