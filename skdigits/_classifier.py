@@ -32,7 +32,13 @@ from ._given import (
 )
 from ._network import Array, Network, dense, layout, softmax
 from ._parameters import Settings, check_parameters, one_if_equal, per_layer, settings_from
-from ._reporting import EpochReporter, extended_history, fitted_attributes, summary_table
+from ._reporting import (
+    EpochReporter,
+    extended_history,
+    fitted_attributes,
+    is_candidate,
+    summary_table,
+)
 from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
 from .preprocessing import flatten_images, floats_only
 
@@ -331,7 +337,11 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             left = partial(self._left, job=job, classes=classes, extend=previous is not None)
             if context._callbacks or settings.verbose:
                 job.observer = EpochReporter(context, told, settings, left)
-            self._keep(train(job), left)
+            result = train(job)
+            if result.stopped == "interrupted" and is_candidate(context):
+                # Half trained it would be ranked, and the search go on.
+                raise KeyboardInterrupt
+            self._keep(result, left)
             context.call_on_fit_task_end(**told, reconstruction_attributes={})
         return self
 

@@ -68,6 +68,15 @@ def summary_table(network: Network, dropout: tuple[float, ...], l2: tuple[float,
     return "\n".join(lines)
 
 
+def is_candidate(context: Any) -> bool:
+    """Whether a fit is one of those that a search of scikit-learn's compares."""
+    while context is not None:
+        if context.source_task_name == "candidate-split-evaluation":
+            return True
+        context = context.parent
+    return False
+
+
 class EpochReporter:
     """An observer of epochs for scikit-learn's callback contexts and for `verbose`.
 

@@ -12,8 +12,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import (
     GridSearchCV,
-    HalvingGridSearchCV,
-    RandomizedSearchCV,
     StratifiedKFold,
     check_cv,
     cross_val_score,
@@ -56,74 +54,6 @@ def test_keras_arrays_go_straight_in(sample):
     assert fitted.score(X_test.reshape(-1, 28, 28), y_test.astype(np.uint8)) > 0.75
     assert fitted.n_features_in_ == 784
     assert fitted.predict(images[:3]).dtype == np.uint8
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_grid_search(sample, n_jobs):
-    X, y, X_test, y_test = sample
-    grid = {"ann__hidden_layer_sizes": [(16,), (32, 16)], "ann__dropout": [0.0, 0.9]}
-    search = GridSearchCV(pipeline(), grid, cv=3, n_jobs=n_jobs).fit(X, y)
-    assert search.best_params_["ann__dropout"] == 0.0
-    assert search.score(X_test, y_test) > 0.7
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-
-
-def test_results_of_a_search_do_not_depend_on_workers(sample):
-    import joblib
-
-    X, y, _, _ = sample
-    grid = {"ann__learning_rate": [0.001, 0.01]}
-    results = []
-    for n_jobs in (1, 2):
-        with joblib.parallel_config("loky", inner_max_num_threads=2):
-            search = GridSearchCV(pipeline(), grid, cv=3, n_jobs=n_jobs).fit(X, y)
-        results.append(search.cv_results_["mean_test_score"])
-    np.testing.assert_array_equal(*results)
-
-
-def test_optimizer_options_in_a_grid(sample):
-    X, y, _, _ = sample
-    grid = {"ann__optimizer__momentum": [0.0, 0.9], "ann__optimizer": ["sgd"]}
-    search = GridSearchCV(pipeline(learning_rate=0.05), grid, cv=3).fit(X, y)
-    assert search.best_params_["ann__optimizer__momentum"] == 0.9
-    assert search.best_estimator_["ann"].optimizer_params == {"momentum": 0.9}
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda p: RandomizedSearchCV(
-            p, {"ann__learning_rate": [0.001, 0.01], "ann__batch_size": [32, 64]}, n_iter=3, cv=3
-        ),
-        lambda p: HalvingGridSearchCV(
-            p,
-            {"ann__learning_rate": [0.001, 0.003, 0.01]},
-            cv=3,
-            resource="ann__epochs",
-            min_resources=1,
-            max_resources=4,
-            factor=2,
-        ),
-        lambda p: HalvingGridSearchCV(p, {"ann__dropout": [0.0, 0.5]}, cv=3, min_resources=300),
-    ],
-    ids=["random", "halving epochs", "halving rows"],
-)
-def test_other_searches(sample, make):
-    X, y, X_test, y_test = sample
-    search = make(pipeline()).fit(X, y)
-    assert search.score(X_test, y_test) > 0.6
-
-
-def test_one_failing_candidate_does_not_lose_the_search(sample):
-    X, y, _, _ = sample
-    grid = {"ann__dropout": [0.0, 1.2]}
-    search = GridSearchCV(pipeline(), grid, cv=2)
-    with (
-        pytest.warns(UserWarning, match="non-finite"),
-        pytest.warns(Warning, match=r"Got dropout=1\.2, expected a number in \[0, 1\)"),
-    ):
-        search.fit(X[:300], y[:300])
-    assert search.best_params_ == {"ann__dropout": 0.0}
 
 
 def test_folds_are_stratified(sample):
