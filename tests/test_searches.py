@@ -154,9 +154,10 @@ class StopAt:
     def on_fit_task_begin(self, estimator, context): ...
 
     def on_fit_task_end(self, estimator, context):
-        self.left -= context.task_name == "epoch"
-        if not self.left:
-            raise KeyboardInterrupt
+        if context.task_name == "epoch":
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
 
 
 class Counted(PixelScaler):
@@ -356,7 +357,11 @@ def test_a_study_goes_on_where_it_was_cut_off(sample, tmp_path, storage):
     assert len(done) == 4
 
 
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.filterwarnings(
+    "ignore::optuna.exceptions.ExperimentalWarning",
+    # Optuna 5 warns of a module of its own that optuna-integration 5 uses.
+    "ignore:.optuna.terminator. module has been deprecated:FutureWarning",
+)
 def test_optunas_own_search_takes_a_pipeline(sample):
     integration = pytest.importorskip("optuna_integration")
     X, y, X_test, y_test = sample
