@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,19 @@ from ._given import (
     drawn_seed,
     keras_callback_list,
     labels_from,
+    like_given,
     refuse_unknown_labels,
     stratified_split,
 )
 from ._network import Array, Network, dense, layout, softmax
 from ._parameters import Settings, check_parameters, one_if_equal, per_layer, settings_from
-from ._reporting import EpochReporter, extended_history, fitted_attributes, summary_table
+from ._reporting import (
+    EpochReporter,
+    extended_history,
+    fitted_attributes,
+    is_candidate,
+    summary_table,
+)
 from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
 from .preprocessing import flatten_images, floats_only
 
@@ -289,7 +297,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         OSError
             If `checkpoint` can't be written.
         """
-        params = self._checked_parameters()
+        params, kind = self._checked_parameters(), type(X)
         with self._unchanged_on_failure():
             X, y, classes, weights, all_weights = self._check_rows(X, y, sample_weight, reset=True)
             rows = Rows(X, np.searchsorted(classes, y), all_weights)
@@ -322,12 +330,18 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             done = saved.state.epochs if saved else 0
             context = self._init_callback_context(max_subtasks=settings.epochs - done)
             metadata = None if sample_weight is None else {"sample_weight": weights}
-            told = {"estimator": self, "X": X, "y": y, "metadata": metadata}
+            names = self.__dict__.get("feature_names_in_")
+            table = partial(like_given, X, kind, names)
+            told = {"estimator": self, "X": table, "y": y, "metadata": metadata}
             context.call_on_fit_task_begin(**told)
+            left = partial(self._left, job=job, classes=classes, extend=previous is not None)
             if context._callbacks or settings.verbose:
-                earlier = saved.state.history if saved else {}
-                job.observer = EpochReporter(context, told, settings, classes, earlier)
-            self._keep(train(job), job, classes, extend=previous is not None)
+                job.observer = EpochReporter(context, told, settings, left)
+            result = train(job)
+            if result.stopped == "interrupted" and is_candidate(context):
+                # Half trained it would be ranked, and the search go on.
+                raise KeyboardInterrupt
+            self._keep(result, left)
             context.call_on_fit_task_end(**told, reconstruction_attributes={})
         return self
 
@@ -386,7 +400,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             job = Job(settings, rows, None, network, seed, epochs=1, shuffle=False, state=state)
             job.keep_state = True
             result = train(job)
-            self._keep(result, job, self.classes_, extend=not first)
+            left = partial(self._left, job=job, classes=self.classes_, extend=not first)
+            self._keep(result, left)
             self._optimizer_state = result.state
         return self
 
@@ -830,8 +845,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         }
         return Checkpoint(path, fit, seed, fixed_seed=self.random_state is not None)
 
-    def _keep(self, result: Result, job: Job, classes: Array, *, extend: bool) -> None:
-        """Take over what a training run has left."""
+    def _left(self, result: Result, job: Job, classes: Array, *, extend: bool) -> dict[str, Any]:
+        """The fitted attributes that a training run leaves."""
         history, best_epoch = result.history, result.best_epoch
         network, unseen = result.network, job.validation
         # A teacher's probabilities are not smoothed.
@@ -846,14 +861,18 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if extend:
             best_epoch += self.n_iter_
             history = extended_history(self.history_, history)
-        self.__dict__.update(fitted_attributes(network, classes, history, best_epoch))
+        return fitted_attributes(network, classes, history, best_epoch)
+
+    def _keep(self, result: Result, left: Callable[[Result], dict[str, Any]]) -> None:
+        """Take over what a training run has left."""
+        self.__dict__.update(left(result))
         self.__dict__.pop("_optimizer_state", None)
         if result.stopped == "interrupted":
             warnings.warn("Training interrupted by the user.", UserWarning, stacklevel=4)
         elif result.stopped == "diverged":
             warnings.warn(
-                f"Training diverged in epoch {self.n_iter_}: the weights of epoch {best_epoch} are "
-                "kept. Try a smaller learning_rate or scaled X.",
+                f"Training diverged in epoch {self.n_iter_}: the weights of epoch "
+                f"{self.best_epoch_} are kept. Try a smaller learning_rate or scaled X.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from math import ceil
 from typing import Any
 
@@ -39,6 +40,15 @@ def labels_from(y: Any) -> tuple[Any, Array | None]:
             "targets are not supported."
         )
     return one_hot.argmax(axis=1), np.arange(one_hot.shape[1])
+
+
+def like_given(X: Array, kind: type, names: Array | None) -> Any:
+    """Rows as a data frame of the kind that they come from; without names as they are."""
+    library = kind.__module__.partition(".")[0]
+    if names is None or library not in ("pandas", "polars"):
+        return X
+    frame = import_module(library).DataFrame
+    return frame(X, columns=names) if library == "pandas" else frame(X, schema=names.tolist())
 
 
 def refuse_unknown_labels(name: str, y: Array, classes: Array) -> None:

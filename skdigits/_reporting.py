@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._network import Array, Network
 from ._parameters import Settings
+
+if TYPE_CHECKING:
+    from ._training import Result
 
 
 def fitted_attributes(
@@ -65,6 +68,15 @@ def summary_table(network: Network, dropout: tuple[float, ...], l2: tuple[float,
     return "\n".join(lines)
 
 
+def is_candidate(context: Any) -> bool:
+    """Whether a fit is one of those that a search of scikit-learn's compares."""
+    while context is not None:
+        if context.source_task_name == "candidate-split-evaluation":
+            return True
+        context = context.parent
+    return False
+
+
 class EpochReporter:
     """An observer of epochs for scikit-learn's callback contexts and for `verbose`.
 
@@ -75,10 +87,9 @@ class EpochReporter:
     told : dict
         What hooks are told of a fit: estimator, X, y, metadata.
     settings : Settings
-    classes : ndarray
-        Labels of the estimator that hooks are given to predict with.
-    earlier : dict of str to list of float
-        History of the epochs before those that will be seen here.
+    fitted : callable
+        Makes what training would leave, were this its last epoch, into the attributes of the
+        estimator that hooks are given to predict with.
     """
 
     def __init__(
@@ -86,30 +97,21 @@ class EpochReporter:
         context: Any,
         told: dict[str, Any],
         settings: Settings,
-        classes: Array,
-        earlier: dict[str, list[float]],
+        fitted: Callable[[Result], dict[str, Any]],
     ) -> None:
         self._context, self._told, self._settings = context, told, settings
-        self._classes = classes
-        self._history = {name: list(values) for name, values in earlier.items()}
+        self._fitted = fitted
         self._epoch_context: Any = None
 
     def begin_epoch(self, epoch: int) -> None:
         self._epoch_context = self._context.subcontext(task_name="epoch")
         self._epoch_context.call_on_fit_task_begin(**self._told)
 
-    def end_epoch(self, epoch: int, logs: dict[str, float], network: Callable[[], Network]) -> bool:
-        for name, value in logs.items():
-            self._history.setdefault(name, []).append(value)
+    def end_epoch(self, epoch: int, logs: dict[str, float], result: Callable[[], Result]) -> bool:
         if self._settings.verbose:
             figures = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
             print(f"Epoch {epoch + 1}/{self._settings.epochs}: {figures}")
-
-        def fitted() -> dict[str, Any]:
-            history = {name: list(values) for name, values in self._history.items()}
-            return fitted_attributes(network(), self._classes, history, epoch + 1)
-
         stop = self._epoch_context.call_on_fit_task_end(
-            **self._told, reconstruction_attributes=fitted
+            **self._told, reconstruction_attributes=lambda: self._fitted(result())
         )
         return bool(stop)

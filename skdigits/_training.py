@@ -57,7 +57,7 @@ class Observer(Protocol):
     def begin_epoch(self, epoch: int) -> None: ...
 
     def end_epoch(
-        self, epoch: int, logs: dict[str, float], network: Callable[[], Network]
+        self, epoch: int, logs: dict[str, float], result: Callable[[], Result]
     ) -> bool: ...
 
 
@@ -346,13 +346,18 @@ class _Run:
                 stopped = "diverged"
         except KeyboardInterrupt:
             stopped = "interrupted"
+        result = self._so_far(stopped)
+        if self.job.keep_state:
+            result.state = OptimizerState(self.program.state_owner, self.program.state())
+        return result
+
+    def _so_far(self, stopped: str | None = None) -> Result:
+        """What this run leaves if no epoch follows."""
         best_epoch = self.best[1] if self.best else len(self.history["loss"])
         if stopped == "diverged" and self.best is None:
             best_epoch -= 1
-        state = None
-        if self.job.keep_state:
-            state = OptimizerState(self.program.state_owner, self.program.state())
-        return Result(self._kept_network(stopped), self.history, best_epoch, state, stopped)
+        history = {name: list(values) for name, values in self.history.items()}
+        return Result(self._kept_network(stopped), history, best_epoch, None, stopped)
 
     def _kept_network(self, stopped: str | None) -> Network:
         if self.best is not None and self.job.settings.early_stopping:
@@ -476,7 +481,7 @@ class _Run:
         logs = {name: values[-1] for name, values in self.history.items()}
         stop = self.hooks.end_epoch(epoch, logs)
         if self.job.observer is not None:
-            stop |= self.job.observer.end_epoch(epoch, logs, self.network)
+            stop |= self.job.observer.end_epoch(epoch, logs, self._so_far)
         settings = self.job.settings
         if settings.early_stopping:
             stop |= epoch + 1 - self.improved_at >= settings.n_iter_no_change

@@ -565,20 +565,6 @@ def test_a_stop_within_an_epoch_counts_the_rows_seen(digits):
     np.testing.assert_allclose(model.loss_curve_, [seen[-1]], rtol=1e-6)
 
 
-def test_callbacks_at_the_wrong_door_are_shown_the_right_one():
-    import keras
-    from sklearn.callback import ProgressBar
-
-    with pytest.raises(TypeError, match="given to set_callbacks"):
-        DigitANNClassifier(keras_callbacks=[ProgressBar()]).fit([[0.0], [1.0]], [0, 1])
-    with pytest.raises(TypeError, match="go into the parameter keras_callbacks"):
-        DigitANNClassifier().set_callbacks(keras.callbacks.TerminateOnNaN())
-    with pytest.raises(TypeError, match=r"expected instances of keras\.callbacks\.Callback"):
-        DigitANNClassifier(keras_callbacks=[keras.callbacks.TerminateOnNaN]).fit(
-            [[0.0], [1.0]], [0, 1]
-        )
-
-
 def test_verbose_prints_a_line_per_epoch(digits, capsys):
     X, y, _, _ = digits
     DigitANNClassifier(**SMALL, verbose=True).fit(X, y)

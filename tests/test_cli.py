@@ -323,7 +323,13 @@ def test_tune_ranks_and_saves(run, files, tmp_path):
         "tune", "--grid", files / "good.toml", *args, "--output", "best.skdigits"
     )
     assert status == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best-results.csv", "best.skdigits"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "best-results.csv",
+        "best-search.png",
+        "best.skdigits",
+    ]
+    assert Path("best-search.png").read_bytes().startswith(b"\x89PNG")
+    assert "Picture saved: best-search.png" in out
     results = pd.read_csv("best-results.csv")
     assert results.rank_test_score.tolist() == [1, 2, 3]
     printed = re.findall(r"│ +(\d) │ +([\d.]+ %|failed) │", out)
@@ -505,13 +511,30 @@ def test_a_failing_save_leaves_the_old_file(run, files, tmp_path, monkeypatch):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_without_matplotlib_only_the_picture_is_missing(run, files, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("command", "args", "picture", "others"),
+    [
+        ("train", TINY, "m-curves.png", ["m.skdigits"]),
+        (
+            "tune",
+            [*TINY, "--cv", "2", "--grid", "one.toml"],
+            "m-search.png",
+            ["m-results.csv", "m.skdigits", "one.toml"],
+        ),
+    ],
+)
+def test_without_matplotlib_only_the_picture_is_missing(
+    run, files, tmp_path, monkeypatch, command, args, picture, others
+):
+    if command == "tune":
+        Path("one.toml").write_text("dropout = [0.1]")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    status, out, _ = run("train", "--data", files / "kaggle.csv", *TINY)
+    status, out, err = run(command, "--data", files / "kaggle.csv", *args, "--output", "m.skdigits")
     assert status == 0
-    assert re.search(r"No picture digits-curves.png: matplotlib is not .*skdigits\[plot\]", out)
-    assert [path.name for path in tmp_path.iterdir()] == ["digits.skdigits"]
+    assert re.search(rf"No picture {picture}: matplotlib is not .*skdigits\[plot\]", out)
+    assert "matplotlib" not in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == others
 
 
 @pytest.mark.filterwarnings("default:X does not have valid feature names")

@@ -5,7 +5,6 @@ import pytest
 import sklearn
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
@@ -13,8 +12,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import ConfusionMatrixDisplay, classification_report
 from sklearn.model_selection import (
     GridSearchCV,
-    HalvingGridSearchCV,
-    RandomizedSearchCV,
     StratifiedKFold,
     check_cv,
     cross_val_score,
@@ -57,74 +54,6 @@ def test_keras_arrays_go_straight_in(sample):
     assert fitted.score(X_test.reshape(-1, 28, 28), y_test.astype(np.uint8)) > 0.75
     assert fitted.n_features_in_ == 784
     assert fitted.predict(images[:3]).dtype == np.uint8
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_grid_search(sample, n_jobs):
-    X, y, X_test, y_test = sample
-    grid = {"ann__hidden_layer_sizes": [(16,), (32, 16)], "ann__dropout": [0.0, 0.9]}
-    search = GridSearchCV(pipeline(), grid, cv=3, n_jobs=n_jobs).fit(X, y)
-    assert search.best_params_["ann__dropout"] == 0.0
-    assert search.score(X_test, y_test) > 0.7
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-
-
-def test_results_of_a_search_do_not_depend_on_workers(sample):
-    import joblib
-
-    X, y, _, _ = sample
-    grid = {"ann__learning_rate": [0.001, 0.01]}
-    results = []
-    for n_jobs in (1, 2):
-        with joblib.parallel_config("loky", inner_max_num_threads=2):
-            search = GridSearchCV(pipeline(), grid, cv=3, n_jobs=n_jobs).fit(X, y)
-        results.append(search.cv_results_["mean_test_score"])
-    np.testing.assert_array_equal(*results)
-
-
-def test_optimizer_options_in_a_grid(sample):
-    X, y, _, _ = sample
-    grid = {"ann__optimizer__momentum": [0.0, 0.9], "ann__optimizer": ["sgd"]}
-    search = GridSearchCV(pipeline(learning_rate=0.05), grid, cv=3).fit(X, y)
-    assert search.best_params_["ann__optimizer__momentum"] == 0.9
-    assert search.best_estimator_["ann"].optimizer_params == {"momentum": 0.9}
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda p: RandomizedSearchCV(
-            p, {"ann__learning_rate": [0.001, 0.01], "ann__batch_size": [32, 64]}, n_iter=3, cv=3
-        ),
-        lambda p: HalvingGridSearchCV(
-            p,
-            {"ann__learning_rate": [0.001, 0.003, 0.01]},
-            cv=3,
-            resource="ann__epochs",
-            min_resources=1,
-            max_resources=4,
-            factor=2,
-        ),
-        lambda p: HalvingGridSearchCV(p, {"ann__dropout": [0.0, 0.5]}, cv=3, min_resources=300),
-    ],
-    ids=["random", "halving epochs", "halving rows"],
-)
-def test_other_searches(sample, make):
-    X, y, X_test, y_test = sample
-    search = make(pipeline()).fit(X, y)
-    assert search.score(X_test, y_test) > 0.6
-
-
-def test_one_failing_candidate_does_not_lose_the_search(sample):
-    X, y, _, _ = sample
-    grid = {"ann__dropout": [0.0, 1.2]}
-    search = GridSearchCV(pipeline(), grid, cv=2)
-    with (
-        pytest.warns(UserWarning, match="non-finite"),
-        pytest.warns(Warning, match=r"Got dropout=1\.2, expected a number in \[0, 1\)"),
-    ):
-        search.fit(X[:300], y[:300])
-    assert search.best_params_ == {"ann__dropout": 0.0}
 
 
 def test_folds_are_stratified(sample):
@@ -210,54 +139,6 @@ def test_validation_rows_pass_the_scaler_on_their_way(sample):
         routed.fit(X, y, X_val=X_test, y_val=y_test)
     scores = routed["ann"].validation_scores_
     np.testing.assert_allclose(scores[-1], routed.score(X_test, y_test))
-
-
-@pytest.mark.parametrize("early", [False, True])
-def test_scoring_monitor_has_a_score_per_epoch(sample, early):
-    X, y, _, _ = sample
-    monitor = ScoringMonitor(scoring="accuracy")
-    fitted = (
-        model(early_stopping=early).set_callbacks(monitor).fit(PixelScaler().fit_transform(X), y)
-    )
-    log = monitor.get_logs().data_as_pandas
-    epochs = log[log["task_name"] == "epoch"]
-    assert epochs["task_id"].tolist() == [0, 1, 2, 3]
-    assert epochs["accuracy"].is_monotonic_increasing
-    if not early:
-        final = fitted.score(PixelScaler().fit_transform(X), y)
-        np.testing.assert_allclose(epochs["accuracy"].iloc[-1], final)
-
-
-def test_progress_bar_shows_search_pipeline_and_epochs(sample, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    X, y, _, _ = sample
-    bar = ProgressBar(max_propagation_depth=None)
-    search = GridSearchCV(pipeline(), {"ann__l2": [0.0, 0.1]}, cv=2).set_callbacks(bar)
-    search.fit(X[:300], y[:300])
-    shown = capsys.readouterr().out
-    for name in ("GridSearchCV", "Pipeline", "DigitANNClassifier"):
-        assert name in shown
-
-
-def test_a_callback_that_asks_to_stop_stops(sample):
-    X, y, _, _ = sample
-
-    class StopAfterTwo:
-        def setup(self, estimator, context): ...
-
-        def teardown(self, estimator, context): ...
-
-        def on_fit_task_begin(self, estimator, context): ...
-
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-            if context.task_name == "epoch":
-                self.seen = fitted_estimator.predict(X[:5] / np.float32(255))
-            return context.task_name == "epoch" and context.task_id == 1
-
-    stop = StopAfterTwo()
-    fitted = model().set_callbacks(stop).fit(PixelScaler().fit_transform(X), y)
-    assert fitted.n_iter_ == 2
-    np.testing.assert_array_equal(stop.seen, fitted.predict(X[:5] / np.float32(255)))
 
 
 def test_clone_of_a_pipeline_in_a_search_keeps_its_parameters():

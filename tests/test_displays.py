@@ -20,6 +20,7 @@ from skdigits.displays import (  # noqa: E402
     DeformedDigitsDisplay,
     DigitGridDisplay,
     HiddenUnitsDisplay,
+    SearchResultsDisplay,
     TrainingCurveDisplay,
 )
 
@@ -29,6 +30,7 @@ HISTORY = {
     "val_loss": [0.8, 0.6, 0.7],
     "val_accuracy": [0.7, 0.85, 0.85],
 }
+RESULTS = {"params": [{"dropout": 0.0}, {"dropout": 0.5}], "mean_test_score": [0.9, 0.8]}
 CLOTHES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker"]
 CLOTHES = np.array([*CLOTHES, "Bag", "Ankle boot"])
 
@@ -335,6 +337,9 @@ def test_hidden_units_are_the_strongest_in_their_own_scale(watched):
         lambda model, X: DigitGridDisplay(X).plot(),
         lambda model, X: HiddenUnitsDisplay.from_estimator(model),
         lambda model, X: HiddenUnitsDisplay(np.ones((784, 2))).plot(),
+        lambda model, X: SearchResultsDisplay.from_estimator(model),
+        lambda model, X: SearchResultsDisplay.from_results(RESULTS),
+        lambda model, X: SearchResultsDisplay(RESULTS).plot(),
     ],
 )
 def test_without_matplotlib_the_extra_is_named(watched, sample, monkeypatch, draw):

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 
 from skdigits import DigitANNClassifier, PixelScaler, save
 from skdigits._atomic import write_atomically
+from skdigits.displays import SearchResultsDisplay
 from skdigits.presets import param_grid
 
 from .arguments import (
@@ -35,7 +36,7 @@ from .arguments import (
 )
 from .data import Digits, training_and_test
 from .quiet import import_tensorflow
-from .screen import FitBar, percent, progress_console, result_console, table
+from .screen import FitBar, percent, progress_console, result_console, table, write_picture
 
 STEP = "ann"
 N_RANKED = 20
@@ -52,8 +53,8 @@ def tune(
     seed: int,
 ) -> None:
     """Search, rank, save."""
-    results = beside(output, "-results.csv")
-    check_outputs(output, results, inputs=[data, grid])
+    results, picture = beside(output, "-results.csv"), beside(output, "-search.png")
+    check_outputs(output, results, picture, inputs=[data, grid])
     if jobs < 1 and jobs != -1:
         raise Refusal(f"Got --jobs {jobs}, expected at least 1, or -1 for one per core.")
     classifier = chosen_classifier(preset, settings, seed)
@@ -80,6 +81,8 @@ def tune(
         frame = pd.DataFrame(search.cv_results_).sort_values("rank_test_score", kind="stable")
         write_atomically(results, lambda file: frame.to_csv(file, index=False))
     console.print(f"Results of all candidates saved: {results}")
+    display = SearchResultsDisplay(search.cv_results_, score_name="accuracy")
+    write_picture(picture, display.size, lambda f: display.plot(ax=f.subplots()), console)
 
 
 def _grid(grid: str, classifier: DigitANNClassifier) -> dict[str, list[Any]]:

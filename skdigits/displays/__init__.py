@@ -1,0 +1,17 @@
+"""Pictures of training, of predictions, of searches and of what a network has learnt."""
+
+from ._deformed_digits import DeformedDigitsDisplay
+from ._digit_grid import DigitGridDisplay
+from ._hidden_units import HiddenUnitsDisplay
+from ._reading import ReadingDisplay
+from ._search_results import SearchResultsDisplay
+from ._training_curve import TrainingCurveDisplay
+
+__all__ = [
+    "DeformedDigitsDisplay",
+    "DigitGridDisplay",
+    "HiddenUnitsDisplay",
+    "ReadingDisplay",
+    "SearchResultsDisplay",
+    "TrainingCurveDisplay",
+]
