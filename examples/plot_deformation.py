@@ -19,19 +19,19 @@ X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
 #
 # ``"affine"`` turns, scales, shears and shifts. The digits as they are stand framed on the left.
 
-_ = DeformedDigitsDisplay.from_augmentation("affine", X[:4], n_views=11)
+_ = DeformedDigitsDisplay.from_augmentation("affine", X[:4], n_views=8)
 
 # %%
 # ``"elastic"`` bends them as well:
 
-_ = DeformedDigitsDisplay.from_augmentation("elastic", X[:4], n_views=11)
+_ = DeformedDigitsDisplay.from_augmentation("elastic", X[:4], n_views=8)
 
 # %%
 # An ``Augmentation`` has the ranges, in degrees and in shares of the image's side. Too much of a
 # good thing makes other digits of them, or none:
 
 wild = Augmentation(rotation=70, scale=0.5, shear=0.6, shift=0.2, elastic=0.12)
-_ = DeformedDigitsDisplay.from_augmentation(wild, X[:4], n_views=11)
+_ = DeformedDigitsDisplay.from_augmentation(wild, X[:4], n_views=8)
 
 # %%
 # What it brings
@@ -59,9 +59,9 @@ for name, augmentation in {"none": None, "elastic": "elastic", "too wild": wild}
 
 wrong = models["none"].predict(X_test) != y_test
 _ = DigitGridDisplay.from_estimator(
-    models["none"], X_test[wrong], y_test[wrong], worst_first=True, n_images=12, n_columns=12
+    models["none"], X_test[wrong], y_test[wrong], worst_first=True, n_images=16, n_columns=8
 )
 order = models["none"].predict_proba(X_test[wrong]).max(axis=1).argsort()[::-1]
 _ = DigitGridDisplay.from_estimator(
-    models["elastic"], X_test[wrong][order], y_test[wrong][order], n_images=12, n_columns=12
+    models["elastic"], X_test[wrong][order], y_test[wrong][order], n_images=16, n_columns=8
 )

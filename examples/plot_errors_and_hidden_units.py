@@ -27,7 +27,7 @@ print(f"{model.score(X_test, y_test):.2%} of the test digits are right")
 # the network was surest of. Some are the network's fault, some the writer's.
 
 _ = DigitGridDisplay.from_estimator(
-    model, X_test, y_test, worst_first=True, n_images=20, n_columns=10
+    model, X_test, y_test, worst_first=True, n_images=16, n_columns=8
 )
 
 # %%

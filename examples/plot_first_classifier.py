@@ -20,7 +20,7 @@ X, y = load_mnist_sample(subset="train", return_X_y=True)
 X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
 print(X.shape, X.dtype, y[:10])
 
-_ = DigitGridDisplay(X, y_true=y).plot(n_images=24, n_columns=12)
+_ = DigitGridDisplay(X, y_true=y).plot(n_images=24, n_columns=8)
 
 # %%
 # The classifier
@@ -53,7 +53,7 @@ print(f"{model.score(X_test, y_test):.1%} of the test digits, which it has never
 # Each answer comes with a probability for every class. Here are the first test digits; a frame
 # marks a mistake.
 
-_ = DigitGridDisplay.from_estimator(model, X_test, y_test, n_images=24, n_columns=12)
+_ = DigitGridDisplay.from_estimator(model, X_test, y_test, n_images=24, n_columns=8)
 
 # %%
 # Whatever scikit-learn does with a classifier works with this one, such as the table of what is

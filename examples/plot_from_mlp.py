@@ -7,6 +7,7 @@ in place of ``max_iter``. Most other names are the same.
 """
 
 import time
+import warnings
 
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -32,6 +33,8 @@ ann = DigitANNClassifier((128, 64), batch_size=128, epochs=20, early_stopping=Tr
 # in a process also imports TensorFlow and compiles a training program, so that it is shown beside
 # the second.
 
+# MLPClassifier warns if it could have gone on.
+warnings.filterwarnings("ignore", message="Stochastic Optimizer")
 models = {
     "MLPClassifier": make_pipeline(PixelScaler(), mlp),
     "DigitANNClassifier, first fit": make_pipeline(PixelScaler(), ann),

@@ -25,7 +25,7 @@ model = Pipeline(
 
 grid = {
     "ann__hidden_layer_sizes": [(64,), (128, 64), (256, 128)],
-    "ann__learning_rate": [0.0005, 0.002, 0.008],
+    "ann__learning_rate": [0.001, 0.004, 0.016],
 }
 search = GridSearchCV(model, grid, cv=3)
 search.fit(X, y)

@@ -56,9 +56,8 @@ def test_the_estimators_import_nothing_that_is_needed_later():
 def test_our_own_modules_are_a_small_part_of_importing_the_estimators():
     seconds = import_seconds("from skdigits import DigitANNClassifier, PixelScaler")
     ours = sum(time for name, time in seconds.items() if name.partition(".")[0] == "skdigits")
-    theirs = sum(time for name, time in seconds.items() if name.partition(".")[0] == "sklearn")
-    # 5 % where nothing else runs; it must not fail where much else does.
-    assert ours < 0.4 * theirs
+    # Generous, for machines that do other things at the same time.
+    assert ours < 0.3 * (sum(seconds.values()) - ours)
 
 
 def test_every_public_name_is_there_and_imports_nothing_heavy():
