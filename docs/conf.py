@@ -49,11 +49,12 @@ def _small_data() -> None:
     """
     folder = Path(tempfile.mkdtemp(prefix="skdigits-docs-"))
     home = Path(get_data_home())
-    for path in home.rglob("*"):
-        fashion = path.name == "Fashion-MNIST.npz" or "40996" in str(path.relative_to(home))
-        if fashion and path.is_file():
-            (folder / path.relative_to(home)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / path.relative_to(home))
+    for path in [*home.glob("openml/**/*.gz"), *home.glob("skdigits/*.npz")]:
+        copy = folder / path.relative_to(home)
+        # 40996 is its number at OpenML.
+        if re.search("40996|fashion-mnist", str(path.relative_to(home)), re.IGNORECASE):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
     os.environ["SCIKIT_LEARN_DATA"] = str(folder)
 
 
