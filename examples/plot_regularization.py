@@ -52,8 +52,8 @@ for name, remedy in remedies.items():
 # Loss shows it best. Without a remedy the training loss (dashed) goes to nothing and the validation
 # loss (solid) turns upwards: the network gets surer of its mistakes. Dropout and L2 hold it back;
 # early stopping keeps the weights of the best epoch, marked with a dot. The penalty itself is a
-# part of the loss with L2. Accuracy tells less, since it counts mistakes and not how sure of them the
-# network is.
+# part of the loss with L2. Accuracy tells less: it counts mistakes, not how sure of them the network
+# is.
 
 display = TrainingCurveDisplay.from_estimator(models)
 display.ax_[0].set_ylim(0, 1.2)
@@ -68,6 +68,4 @@ _ = display.ax_[1].set_ylim(0.8, 1.01)
 
 stopped = DigitANNClassifier(**plain | {"epochs": 200}, early_stopping=True).fit(X_train, y_train)
 print(f"Stopped after {stopped.n_iter_} of 200 epochs, since {stopped.n_iter_no_change} of them")
-print(
-    f"brought no better accuracy than {max(stopped.validation_scores_):.1%} on the rows held back"
-)
+print(f"brought no more than {max(stopped.validation_scores_):.1%} of the held-back rows right")
