@@ -51,9 +51,8 @@ for name, remedy in remedies.items():
 # %%
 # Loss shows it best. Without a remedy the training loss (dashed) goes to nothing and the validation
 # loss (solid) turns upwards: the network gets surer of its mistakes. Dropout and L2 hold it back;
-# early stopping keeps the weights of the best epoch, marked with a dot. The penalty itself is a
-# part of the loss with L2. Accuracy tells less: it counts mistakes, not how sure of them the network
-# is.
+# early stopping keeps the weights of the best epoch, marked with a dot. With L2 the penalty is a
+# part of the loss. Accuracy tells less: it counts mistakes, not how sure of them the network is.
 
 display = TrainingCurveDisplay.from_estimator(models)
 display.ax_[0].set_ylim(0, 1.2)
