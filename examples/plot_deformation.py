@@ -44,7 +44,7 @@ import time
 
 models = {}
 for name, augmentation in {"none": None, "elastic": "elastic", "too wild": wild}.items():
-    model = DigitANNClassifier((256, 128), augmentation=augmentation, epochs=40, random_state=0)
+    model = DigitANNClassifier((128, 64), augmentation=augmentation, epochs=30, random_state=0)
     start = time.perf_counter()
     models[name] = model.fit(X, y)
     seconds = time.perf_counter() - start

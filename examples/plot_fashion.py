@@ -29,19 +29,20 @@ except OSError:
 # A part of it, for an example that takes seconds. Labels may be any strings.
 
 X_train, X_test, y_train, y_test = train_test_split(
-    X, y, train_size=5000, test_size=1000, random_state=0, stratify=y
+    X, y, train_size=4000, test_size=1000, random_state=0, stratify=y
 )
 print(f"{len(X_train):,} pictures to train, {len(X_test):,} to test")
 _ = DigitGridDisplay(X_train, y_true=y_train).plot(n_images=16, n_columns=8)
 
 # %%
-# The classifier as it comes, and the preset that was made for clothes: with gentle deformations,
-# since clothes stand upright and fill the picture, and with dropout.
+# The classifier's own training, and that of the preset made for clothes, with gentle deformations,
+# since clothes stand upright and fill the picture, and with dropout; both with a smaller network and
+# fewer epochs than they come with.
 
 models = {
-    "as it comes": DigitANNClassifier(random_state=0),
+    "as for digits": DigitANNClassifier((256, 128), epochs=20, random_state=0),
     "the preset fashion": make_reference_classifier(
-        "fashion", hidden_layer_sizes=(512, 256), random_state=0
+        "fashion", hidden_layer_sizes=(256, 128), epochs=20, random_state=0
     ),
 }
 for name, model in models.items():
