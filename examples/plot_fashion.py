@@ -35,9 +35,9 @@ print(f"{len(X_train):,} pictures to train, {len(X_test):,} to test")
 _ = DigitGridDisplay(X_train, y_true=y_train).plot(n_images=16, n_columns=8)
 
 # %%
-# The classifier's own training, and that of the preset made for clothes, with gentle deformations,
-# since clothes stand upright and fill the picture, and with dropout; both with a smaller network and
-# fewer epochs than they come with.
+# The training that the classifier comes with, and that of the preset made for clothes: dropout, and
+# gentle deformations, since clothes stand upright and fill the picture. Both with fewer units and
+# epochs than they have by themselves.
 
 models = {
     "as for digits": DigitANNClassifier((256, 128), epochs=20, random_state=0),
