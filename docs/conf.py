@@ -1,22 +1,162 @@
 """Sphinx configuration."""
 
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+# Before anything imports TensorFlow: it has nothing to say that a reader needs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import matplotlib
+from sklearn.datasets import get_data_home
+
 import skdigits
+from skdigits.presets import REFERENCES
+
+# %%
+# What the examples may use
+# -------------------------
+
+
+def _refuse_the_network() -> None:
+    """Let nothing but this machine be reached while the documentation is built."""
+    connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+    own = ("localhost", "127.0.0.1", "::1", socket.gethostname(), None, "")
+
+    def only_here(host, *args, **kwargs):
+        if host not in own:
+            raise socket.gaierror(f"The documentation is built without a network, not even {host}.")
+        return getaddrinfo(host, *args, **kwargs)
+
+    def connect_here(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in own:
+            raise OSError(f"The documentation is built without a network, not even {address[0]}.")
+        return connect(self, address)
+
+    socket.getaddrinfo = only_here
+    socket.socket.connect = connect_here  # type: ignore[method-assign]
+
+
+def _small_data() -> None:
+    """Give the examples a data folder with Fashion-MNIST, if this machine has it, and no MNIST.
+
+    Examples take the full MNIST where it is, which is too slow for a build.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="skdigits-docs-"))
+    home = Path(get_data_home())
+    for path in [*home.glob("openml/**/*.gz"), *home.glob("skdigits/*.npz")]:
+        copy = folder / path.relative_to(home)
+        # 40996 is its number at OpenML.
+        if re.search("40996|fashion-mnist", str(path.relative_to(home)), re.IGNORECASE):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    os.environ["SCIKIT_LEARN_DATA"] = str(folder)
+
+
+# For gallery_order.
+sys.path.insert(0, str(Path(__file__).parent))
+_refuse_the_network()
+_small_data()
+matplotlib.use("agg")
+warnings.filterwarnings("ignore", message="A network error occurred while downloading")
+
+# %%
+# Pages that are made of what stands elsewhere
+# --------------------------------------------
+
+GENERATED = Path(__file__).parent / "generated"
+
+
+def _rst_of(markdown: str) -> str:
+    """The few things that our Markdown uses, as reStructuredText."""
+    text = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", markdown)
+    text = re.sub(r"\[([^\]]+)\]\((\S+?)\)", r"`\1 <\2>`__", text)
+    lines = []
+    for line in text.splitlines():
+        marks, _, title = line.partition(" ")
+        if marks in ("##", "###"):
+            title = title.strip("[]")
+            lines += [title, {"##": "-", "###": "^"}[marks] * len(title)]
+        elif marks != "#":
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _generate() -> None:
+    """Write the changelog and what the presets' sources give."""
+    GENERATED.mkdir(exist_ok=True)
+    changelog = (Path(__file__).parent.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    (GENERATED / "changelog.inc").write_text(_rst_of(changelog), encoding="utf-8")
+    sources = [f"``{name}``\n   {each.source}\n" for name, each in REFERENCES.items()]
+    (GENERATED / "references.inc").write_text("\n".join(sources), encoding="utf-8")
+
+
+_generate()
+
+# %%
+# The project
+# -----------
 
 project = "skdigits"
 author = "The skdigits developers"
 copyright = "2026, the skdigits developers"
 release = version = skdigits.__version__
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.doctest", "numpydoc"]
-templates_path: list[str] = []
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.doctest",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 doctest_test_doctest_blocks = "default"
+# Files that the pages' code writes.
+doctest_global_setup = "import os, tempfile; os.chdir(tempfile.mkdtemp())"
 
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    # Scripts that train for long, or are no lessons.
+    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "within_subsection_order": "gallery_order.Order",
+    "doc_module": ("skdigits",),
+    "backreferences_dir": "generated/backreferences",
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "image_scrapers": ("matplotlib",),
+    "write_computation_times": False,
+}
+
 html_theme = "pydata_sphinx_theme"
 html_title = "skdigits"
-html_theme_options = {"navigation_with_keys": False, "show_toc_level": 2}
+html_static_path = ["_static"]
+html_css_files = ["skdigits.css"]
+html_logo = "_static/logo.svg"
+html_favicon = "_static/logo.svg"
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "skdigits"},
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+# Pages with nothing beside them need no column for it.
+html_sidebars = {"index": [], "install": [], "quick_start": [], "references": [], "changes": []}

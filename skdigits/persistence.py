@@ -17,6 +17,8 @@ from ._atomic import write_atomically
 from ._checks import CALLBACK_ATTRIBUTES, check_model, parts
 from ._classifier import DigitANNClassifier
 
+__all__ = ["TRUSTED_TYPES", "InvalidFileError", "load", "save"]
+
 TRUSTED_TYPES = (
     "skdigits._augmentation.Augmentation",
     "skdigits._classifier.DigitANNClassifier",

@@ -9,6 +9,15 @@ from typing import Any
 from ._augmentation import Augmentation
 from ._classifier import DigitANNClassifier
 
+__all__ = [
+    "PRESETS",
+    "RECIPES",
+    "REFERENCES",
+    "Preset",
+    "make_reference_classifier",
+    "param_grid",
+]
+
 
 @dataclass(frozen=True)
 class Preset:

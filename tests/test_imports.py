@@ -6,6 +6,8 @@ import sys
 import pytest
 
 HEAVY = ("tensorflow", "keras", "scikeras", "matplotlib")
+# What only some need, at some time.
+LATE = (*HEAVY, "skops", "gradio", "dask", "distributed", "PIL", "onnx", "skl2onnx", "onnxruntime")
 
 
 def modules_after(code, cwd=None):
@@ -32,9 +34,30 @@ def folder(tmp_path_factory):
     return folder
 
 
+def import_seconds(code):
+    """Time that each module took by itself, by name."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+    )
+    columns = (line.removeprefix("import time:").split("|") for line in done.stderr.splitlines())
+    return {name.strip(): int(own) / 1e6 for own, _, name in columns if own.strip().isdigit()}
+
+
 def test_the_package_itself_imports_next_to_nothing():
     loaded = modules_after("import skdigits")
-    assert not {"numpy", "sklearn", "pandas", *HEAVY} & loaded
+    assert not {"numpy", "sklearn", "pandas", *LATE} & loaded
+
+
+def test_the_estimators_import_nothing_that_is_needed_later():
+    loaded = modules_after("from skdigits import DigitANNClassifier, PixelScaler, Augmentation")
+    assert not set(LATE) & loaded
+
+
+def test_our_own_modules_are_a_small_part_of_importing_the_estimators():
+    seconds = import_seconds("from skdigits import DigitANNClassifier, PixelScaler")
+    ours = sum(time for name, time in seconds.items() if name.partition(".")[0] == "skdigits")
+    # Generous, for machines that do other things at the same time.
+    assert ours < 0.3 * (sum(seconds.values()) - ours)
 
 
 def test_every_public_name_is_there_and_imports_nothing_heavy():
