@@ -1,1 +1,1 @@
-"""The drawing page: a digit is drawn or uploaded, and the page shows what the network makes of it."""
+"""The drawing page: somebody draws or uploads a digit, the page shows how it is read."""

@@ -23,6 +23,14 @@ _LOOKS = 600
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
 _MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
 
+# Lets the browser ask this server alone, whatever Gradio would fetch. Gradio makes functions of
+# the page's own scripts and templates.
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:"
+)
+
 _HEADER = f"""<header class="title"><h1>{TITLE}</h1>
 <p>A neural network reads it while you draw. Nothing leaves this computer.</p></header>"""
 
@@ -45,9 +53,14 @@ def make_app(model: Any) -> FastAPI:
         font=[gr.themes.Font(name) for name in _FONTS],
         font_mono=[gr.themes.Font(name) for name in _MONO_FONTS],
     ).set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_400")
+    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_SelfContained)
+    page = make_page(Reader(model))
+    # Only then does Gradio refuse files that nobody has uploaded.
+    page.has_launched = True
     return gr.mount_gradio_app(
-        FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None),
-        make_page(Reader(model)),
+        app,
+        page,
         path="/",
         footer_links=[],
         root_path="",
@@ -60,6 +73,22 @@ def make_app(model: Any) -> FastAPI:
         theme=theme,
         css=_text("page.css"),
     )
+
+
+class _SelfContained:
+    """Adds the policy to every answer of an application."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", _POLICY.encode())
+                message["headers"] = [*message.get("headers", ()), policy]
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
 
 
 def make_page(reader: Reader) -> gr.Blocks:
@@ -110,6 +139,7 @@ def make_page(reader: Reader) -> gr.Blocks:
 
 def _connect(event: Any, function: Any, source: Any, target: Any, **options: Any) -> None:
     """Let an event show what a function makes of a component, at once and for many at a time."""
+    source.async_move_resource_to_block_cache = _unmoved
     event(
         function,
         source,
@@ -122,6 +152,11 @@ def _connect(event: Any, function: Any, source: Any, target: Any, **options: Any
         api_visibility="private",
         **options,
     )
+
+
+async def _unmoved(path: str) -> str:
+    """Gradio's step between an upload and its use, which would also download addresses."""
+    return str(path)
 
 
 def _text(name: str) -> str:

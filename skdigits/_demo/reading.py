@@ -78,7 +78,7 @@ class Reader:
             with open(file["path"], "rb") as opened:
                 content = opened.read()
         except OSError:
-            return self.without("The file is gone. Upload it again.")
+            return self.without("The file is not here (any more). Upload it again.")
         return self._picture(content, os.path.basename(file.get("orig_name") or "The file"))
 
     def without(self, message: str) -> str:
