@@ -161,6 +161,45 @@ def _predict(
     raise typer.Exit(predict(images, model, form, explain))
 
 
+@app.command("draw")
+def _draw(
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A file that train or tune saved.", show_default="pretrained"
+        ),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other computers in as well."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=65535,
+            help="The port; 0 takes any that is free.",
+            show_default="the first free one from 7860 on",
+        ),
+    ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser",
+            help="Open the page in the browser.",
+            show_default="where there is a screen",
+        ),
+    ] = None,
+) -> None:
+    """Draw digits on a page in the browser and see how they are read."""
+    from .draw import draw
+
+    draw(model, host, port, browser)
+
+
 @app.command("export")
 def _export(
     model: Annotated[

@@ -41,7 +41,7 @@ def predict(images: list[str], model: Path | None, form: str, explain: Path | No
     paths = [path for image in images for path in _files(image)]
     if explain is not None:
         check_outputs(explain, inputs=[str(path) for path in paths])
-    estimator = _estimator(model)
+    estimator = estimator_of(model)
     readings = _read(paths)
     rows = [reading.row for reading in readings if reading.row is not None]
     found = [reading for reading in readings if reading.row is not None]
@@ -73,7 +73,8 @@ def _files(image: str) -> list[Path]:
     return [path]
 
 
-def _estimator(path: Path | None) -> Any:
+def estimator_of(path: Path | None) -> Any:
+    """A classifier of digits from a file, or else the pretrained one."""
     if path is None:
         from skdigits._pretrained import load_pretrained
 

@@ -1,0 +1,74 @@
+"""
+The picture of the drawing page
+===============================
+
+Starts ``skdigits draw``, draws a digit on the page with the mouse of a Chromium without a window
+and writes ``draw.png`` into ``docs/images``. Needs the extra ``demo``, Playwright and a Chromium
+of the system's own.
+"""
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+FILE = Path(__file__).parent.parent / "docs" / "images" / "draw.png"
+
+# Points of a 3, as shares of the paper's side.
+STROKE = [
+    (0.33, 0.22),
+    (0.48, 0.14),
+    (0.63, 0.2),
+    (0.66, 0.33),
+    (0.58, 0.44),
+    (0.46, 0.48),
+    (0.6, 0.52),
+    (0.7, 0.64),
+    (0.66, 0.79),
+    (0.5, 0.87),
+    (0.32, 0.81),
+]
+
+
+def screenshot(address: str, colours: str = "light", width: int = 920) -> bytes:
+    """The page after a digit has been drawn, as a PNG file."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=options, timeout=120_000)
+        page = browser.new_page(
+            viewport={"width": width, "height": 620 if width > 600 else 1000}, color_scheme=colours
+        )
+        page.set_default_timeout(180_000)
+        page.goto(address)
+        box = page.locator("#pad canvas").bounding_box()
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in STROKE]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=5)
+        page.mouse.up()
+        page.wait_for_selector("#answer .digit")
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(500)
+        content = page.screenshot()
+        browser.close()
+    return content
+
+
+if __name__ == "__main__":
+    command = [sys.executable, "-m", "skdigits", "draw", "--no-browser", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            address = re.search(r"http://\S+", process.stdout.readline())[0]
+            picture = Image.open(io.BytesIO(screenshot(address)))
+        finally:
+            process.terminate()
+    # Few colours, and so few bytes.
+    picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(FILE, optimize=True)
+    print(FILE, FILE.stat().st_size, "bytes")
