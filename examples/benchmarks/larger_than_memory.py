@@ -31,8 +31,11 @@ PARAMS = {"hidden_layer_sizes": (256, 128), "batch_size": 256, "random_state": 0
 GROUPS = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 
 
-def write_rows(folder: Path, n_rows: int) -> Path:
-    """A file of deformed training images, each chunk from random numbers of its own."""
+def write_rows(folder: Path, n_rows: int, n_deformed: int) -> Path:
+    """A file of deformed training images, each chunk from random numbers of its own.
+
+    Rows beyond the first `n_deformed`, a multiple of 60,000, are these again.
+    """
     from skdigits import Augmentation
     from skdigits._augmentation import deformed, random_numbers
     from skdigits.datasets import fetch_mnist
@@ -46,6 +49,11 @@ def write_rows(folder: Path, n_rows: int) -> Path:
     file = np.lib.format.open_memmap(path, mode=mode, dtype=np.uint8, shape=shape)
     for start in range(done, n_rows, CHUNK):
         rows = np.arange(start, min(start + CHUNK, n_rows)) % len(images)
+        if start >= n_deformed:
+            first = start % n_deformed
+            file[start : start + len(rows)] = file[first : first + len(rows)]
+            progress.write_text(str(start + len(rows)))
+            continue
         random = random_numbers(np.random.default_rng([0, start]), len(rows))
         bent = deformed(images[rows].astype(np.float32), Augmentation(), random, 0.0)
         file[start : start + len(rows)] = np.rint(bent).clip(0, 255).astype(np.uint8)
@@ -131,6 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--deformed", type=int, default=2_000_000, help="further rows repeat these")
     parser.add_argument("--passes", type=int, default=2)
     parser.add_argument("--limit", type=float, default=1.2e9, help="bytes")
     parser.add_argument("--way", choices=["fit", "partial_fit", "both"], default="both")
@@ -142,7 +151,7 @@ def main() -> None:
         print(json.dumps(figures))
         return
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    path = write_rows(arguments.folder, arguments.rows)
+    path = write_rows(arguments.folder, arguments.rows, arguments.deformed)
     if not arguments.only_data:
         compare(arguments, path)
 
@@ -152,7 +161,10 @@ def compare(arguments: argparse.Namespace, path: Path) -> None:
 
     results = Results("larger_than_memory.json")
     print(", ".join(f"{name} {value}" for name, value in versions().items()))
-    print(f"{arguments.rows:,} rows, a file of {path.stat().st_size / 1e9:.2f} GB")
+    print(
+        f"{arguments.rows:,} rows, {min(arguments.rows, arguments.deformed):,} of them different, "
+        f"in a file of {path.stat().st_size / 1e9:.2f} GB"
+    )
     ways = ["fit", "partial_fit"] if arguments.way == "both" else [arguments.way]
     for way in ways:
         with memory_group(int(arguments.limit)) as group:
