@@ -39,7 +39,8 @@ from ._reporting import (
     is_candidate,
     summary_table,
 )
-from ._training import SPLIT, Job, Result, Rows, generator, initial_network, train
+from ._rows import Rows, taken
+from ._training import SPLIT, Job, Result, generator, initial_network, train
 from .preprocessing import flatten_images, floats_only
 
 # What X may stay; everything else becomes the first.
@@ -738,7 +739,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "expected at least one above 0."
             )
         if not counts.all():
-            X, y, sample_weight, weights = (a[counts] for a in (X, y, sample_weight, weights))
+            y, sample_weight, weights = (a[counts] for a in (y, sample_weight, weights))
+            X = taken(X, counts)
         return X, y, classes, sample_weight, weights
 
     def _labels_like_training(self, y: Any) -> Any:

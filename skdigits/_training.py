@@ -17,11 +17,13 @@ from ._augmentation import background
 from ._checkpoint import Checkpoint, TrainingState
 from ._network import Array, BatchNorm, Network, cross_entropy
 from ._parameters import Settings
+from ._rows import Rows, streamed, window_rows
 
 if TYPE_CHECKING:
     from ._keras.building import OptimizerSpec
     from ._keras.observing import KerasHooks
-    from ._keras.programs import EpochProgram, PlacedData, ProgramSpec
+    from ._keras.placing import PlacedData, StreamedData
+    from ._keras.programs import EpochProgram, ProgramSpec
 
 # Independent random streams of one seed.
 SPLIT, WEIGHTS, ORDER, LAYERS, DEFORMATION = range(5)
@@ -36,21 +38,6 @@ class TrainingDivergedError(ValueError):
     """The loss or the weights stopped being finite before there was anything to keep."""
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Rows to train or validate on: X, class indices and weights of equal length."""
-
-    X: Any
-    y: Array
-    weights: Array
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, chosen: Array) -> Rows:
-        return Rows(self.X[chosen], self.y[chosen], self.weights[chosen])
-
-
 class Observer(Protocol):
     """Somebody who watches the epochs and may end them."""
 
@@ -63,10 +50,14 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class OptimizerState:
-    """Slots, step count and random generators, and what they belong to."""
+    """Slots, step count and random generators, and what they belong to.
+
+    With the same `capacity` a shorter chunk of rows goes through the same compiled program.
+    """
 
     owner: str
     arrays: list[Array]
+    capacity: int = 0
 
 
 @dataclass
@@ -182,6 +173,11 @@ def learning_rates(schedule: str, peak: float, n_steps: int) -> Array:
     return (peak * factor).astype(np.float32)
 
 
+def relative(weights: Array) -> Array:
+    """Weights whose mean, which is what a step divides by, is 1."""
+    return np.asarray(weights / weights.mean())
+
+
 def row_order(job: Job, first_epoch: int = 0) -> Iterator[Array]:
     """Row numbers of each epoch from `first_epoch` on, for ever."""
     rng = generator(job.seed, ORDER)
@@ -202,14 +198,16 @@ def train(job: Job) -> Result:
     from ._keras import check_process, environment
     from ._keras.building import OptimizerSpec
     from ._keras.observing import KerasHooks
-    from ._keras.programs import PROGRAMS, place
+    from ._keras.placing import StreamedData, place
+    from ._keras.programs import PROGRAMS
 
     check_process()
     optimizer = OptimizerSpec.read(job.settings.optimizer, job.settings.optimizer_params)
     spec = _program_spec(job, optimizer)
     diverged = None
     with PROGRAMS.checked_out(spec, keep=not job.keras_callbacks) as program:
-        data = place(job.rows.X, job.rows.y, job.rows.weights, spec)
+        put = StreamedData if streamed(job.rows.X) else place
+        data = put(job.rows.X, job.rows.y, relative(job.rows.weights), spec)
         if job.checkpoint is not None:
             job.checkpoint.begin(environment(), program.nbytes)
         hooks = KerasHooks(job.keras_callbacks, program.model, job.epochs, job.settings.verbose)
@@ -234,7 +232,9 @@ def _program_spec(job: Job, optimizer: OptimizerSpec) -> ProgramSpec:
     from ._keras.programs import ProgramSpec, row_capacity
 
     settings, network = job.settings, job.network
-    capacity = row_capacity(len(job.rows))
+    capacity = row_capacity(window_rows(job.rows.X, settings.batch_size))
+    if job.state is not None:
+        capacity = max(capacity, job.state.capacity)
     return ProgramSpec(
         architecture=Architecture(
             n_features=network.n_features,
@@ -264,7 +264,7 @@ class _Run:
         self,
         job: Job,
         program: EpochProgram,
-        data: PlacedData,
+        data: PlacedData | StreamedData,
         hooks: KerasHooks,
         own_rate: float | None,
     ) -> None:
@@ -348,7 +348,9 @@ class _Run:
             stopped = "interrupted"
         result = self._so_far(stopped)
         if self.job.keep_state:
-            result.state = OptimizerState(self.program.state_owner, self.program.state())
+            result.state = OptimizerState(
+                self.program.state_owner, self.program.state(), self.program.spec.capacity
+            )
         return result
 
     def _so_far(self, stopped: str | None = None) -> Result:
@@ -401,9 +403,11 @@ class _Run:
         return finite
 
     def _epochs_per_call(self) -> int:
-        """How many epochs one call of the program may run, 1 where somebody looks at each."""
+        """How many epochs one call may run, 1 where somebody looks at each or rows are streamed."""
         job = self.job
         if job.observer is not None or job.validation is not None or self.hooks.active:
+            return 1
+        if streamed(job.rows.X):
             return 1
         per_row = 6 * sum(k.size for k in job.network.kernels)
         per_row += 2 * sum(k.size for k in job.teacher.kernels) if job.teacher else 0
@@ -422,8 +426,10 @@ class _Run:
         Returns the mean loss and accuracy of each epoch, and each one's last learning rate.
         """
         spec, n_steps, n_rows = self.program.spec, self.n_steps, len(self.job.rows)
-        order = np.zeros((spec.steps_capacity, spec.batch_size), dtype=np.int32)
-        rates = np.zeros(spec.steps_capacity, dtype=np.float32)
+        # The epoch of streamed rows is longer than the program's own matrix.
+        n_places = max(spec.steps_capacity, n_steps * len(orders))
+        order = np.zeros((n_places, spec.batch_size), dtype=np.int32)
+        rates = np.zeros(n_places, dtype=np.float32)
         for i, rows in enumerate(orders):
             order[i * n_steps : (i + 1) * n_steps].reshape(-1)[:n_rows] = rows
         n, seen = n_steps * len(orders), n_rows

@@ -14,11 +14,12 @@ from typing import Any
 
 
 def _inner_threads() -> int | None:
-    """Threads that joblib grants a worker process, None outside of one.
+    """Threads that joblib or Dask grants a worker process, None outside of one.
 
-    joblib tells its workers through OMP_NUM_THREADS, which TensorFlow doesn't read.
+    Both tell their workers through OMP_NUM_THREADS, which TensorFlow doesn't read. What the user
+    has told TensorFlow itself goes before.
     """
-    if multiprocessing.parent_process() is None:
+    if multiprocessing.parent_process() is None or os.environ.get("TF_NUM_INTRAOP_THREADS"):
         return None
     granted = os.environ.get("OMP_NUM_THREADS", "")
     return int(granted) if granted.isdigit() and int(granted) > 0 else None
@@ -79,6 +80,7 @@ def environment() -> dict[str, str]:
 
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count()
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or cores
+    granted = os.environ.get("TF_NUM_INTRAOP_THREADS")
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or granted or cores
     versions = {"skdigits": __version__, "keras": keras.__version__, "tensorflow": tf.__version__}
     return {**versions, "numpy": np.__version__, "threads": str(threads)}

@@ -8,7 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .programs import EpochProgram, PlacedData
+from .placing import PlacedData, StreamedData
+from .programs import EpochProgram
 
 BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
@@ -83,7 +84,7 @@ class KerasHooks:
     def run_batches(
         self,
         program: EpochProgram,
-        data: PlacedData,
+        data: PlacedData | StreamedData,
         order: np.ndarray,
         rates: np.ndarray,
         n_steps: int,
@@ -93,7 +94,7 @@ class KerasHooks:
         Returns the sums of `EpochProgram.run` and how many rows were trained on.
         """
         batch, seen = program.spec.batch_size, 0
-        sums = np.zeros((program.spec.steps_capacity, 2))
+        sums = np.zeros((len(order), 2))
         for step in range(n_steps):
             self._list.on_train_batch_begin(step)
             sums[step] = program.run(data, order, rates, step, step + 1, n_steps)[step]

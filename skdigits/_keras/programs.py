@@ -18,6 +18,7 @@ from .._augmentation import Augmentation
 from .building import KERAS_ACTIVATIONS, Architecture, OptimizerSpec, compiled_model
 from .conversion import network_variables
 from .deformation import deform
+from .placing import PlacedData, StreamedData
 
 # Where a teacher is, both its probabilities and the network's are softened by this temperature.
 SOFTENING = 4.0
@@ -187,27 +188,46 @@ class EpochProgram:
         """All else that a later run needs to go on: slots, step count, random generators."""
         return [v.numpy() for v in self._state]
 
-    def run(self, data: PlacedData, order: np.ndarray, rates: np.ndarray, *span: int) -> np.ndarray:
+    def run(
+        self, data: PlacedData | StreamedData, order: np.ndarray, rates: np.ndarray, *span: int
+    ) -> np.ndarray:
         """Train on steps `start` to `stop` of the index matrix.
 
         Parameters
         ----------
-        data : PlacedData
+        data : PlacedData or StreamedData
         order : ndarray of int32 of shape (steps_capacity, batch_size)
-            Rows of each step, one epoch after the other.
-        rates : ndarray of float32 of shape (steps_capacity,)
+            Rows of each step, one epoch after the other; of streamed rows one epoch, however
+            long.
+        rates : ndarray of float32 of shape (len(order),)
             Learning rate of each step.
         *span : int
             start, stop and the number of steps of one epoch.
 
         Returns
         -------
-        ndarray of shape (steps_capacity, 2)
+        ndarray of shape (len(order), 2)
             Of each step the loss summed over its rows and the number of rows classified
             correctly; 0 outside of the span.
         """
+        if isinstance(data, StreamedData):
+            return self._run_streamed(data, order, rates, *span)
         scalars = np.array([*span, data.n_rows], dtype=np.int32)
         return self._run(data.X, data.y, data.weights, order, rates, scalars).numpy()
+
+    def _run_streamed(
+        self, data: StreamedData, order: np.ndarray, rates: np.ndarray, *span: int
+    ) -> np.ndarray:
+        """The same, window after window."""
+        sums = np.zeros((len(order), 2))
+        for steps, window, own_order in data.windows(order, *span):
+            n = steps.stop - steps.start
+            own_rates = np.zeros(self.spec.steps_capacity, dtype=np.float32)
+            own_rates[:n] = rates[steps]
+            sums[steps] = self.run(window, own_order, own_rates, 0, n, n)[:n]
+            # Before the next one is placed.
+            del window
+        return sums
 
     def _steps(self, X: Any, y: Any, w: Any, order: Any, rates: Any, scalars: Any) -> Any:
         start, stop, per_epoch, n_rows = tf.unstack(scalars)
@@ -293,51 +313,6 @@ class EpochProgram:
         decay = tf.minimum(self.spec.averaging, (1 + step) / (10 + step))
         for average, variable in zip(self._averages, self._network, strict=True):
             average.assign_sub((average - variable) * tf.cast(1 - decay, average.dtype))
-
-
-@dataclass(frozen=True)
-class PlacedData:
-    """Training rows where the compiled program reads them, with room to spare."""
-
-    X: Any
-    y: Any
-    weights: Any
-    n_rows: int
-
-
-def place(X: Any, y: np.ndarray, weights: np.ndarray, spec: ProgramSpec) -> PlacedData:
-    """Copy rows into the program's form, once.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Of the spec's input dtype.
-    y : ndarray of shape (n_samples,)
-        Class indices.
-    weights : ndarray of shape (n_samples,)
-        Their mean is what a step divides by.
-    """
-    return PlacedData(
-        _padded(X, spec.capacity, spec.input_dtype),
-        _padded(y, spec.capacity, "int32"),
-        _padded(weights / weights.mean(), spec.capacity, spec.architecture.dtype),
-        len(y),
-    )
-
-
-def _padded(array: np.ndarray, capacity: int, dtype: str) -> Any:
-    """A tensor of the array's rows followed by rows of zeros."""
-    shape = (capacity, *array.shape[1:])
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    # TensorFlow takes over memory that starts at a multiple of 64 bytes and copies any other.
-    raw = np.empty(size + 64, dtype=np.uint8)
-    offset = -raw.ctypes.data % 64
-    room = raw[offset : offset + size].view(dtype).reshape(shape)
-    room[: len(array)] = array
-    room[len(array) :] = 0
-    if tf.config.list_logical_devices("GPU"):
-        return tf.constant(room)
-    return tf.experimental.dlpack.from_dlpack(room.__dlpack__())
 
 
 def _unless_zero(array: np.ndarray) -> np.ndarray | None:
