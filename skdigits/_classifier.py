@@ -663,7 +663,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         *callbacks : callback instances
-            scikit-learn callbacks; epochs are their tasks.
+            scikit-learn callbacks. Their tasks are the fit and its epochs, of which early
+            stopping may leave some out. The `fitted_estimator` that a hook may ask for predicts
+            as if the fit had stopped there: with `early_stopping` by the best weights so far. X
+            and y are the rows trained on, those held back left out; of a data frame X is one.
 
         Returns
         -------

@@ -28,7 +28,9 @@ if __name__ == "__main__":
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
     log = monitor.get_logs().data_as_pandas
     epochs = log[log.task_name == "epoch"]
-    print("\nTraining accuracy by epoch, a row for each fit, the last that of the best on all rows:")
+    print(
+        "\nTraining accuracy by epoch, a row for each fit, the last that of the best on all rows:"
+    )
     print(
         epochs.assign(fit=epochs.parent_task_id_path.map(str))
         .pivot(index="fit", columns="task_id", values="accuracy")

@@ -50,15 +50,9 @@ def dots(display: SearchResultsDisplay, ax: Axes, cmap: Any) -> None:
         levels = np.unique(place[fine])
         means = [scores.means[fine & (place == level)].mean() for level in levels]
         ax.plot(levels, means, color=BLUE, alpha=0.4, zorder=1)
-    best: dict[str, Any] = {
-        "fmt": "o",
-        "capsize": 3,
-        "color": VERMILLION,
-        "markersize": 9,
-        "zorder": 4,
-    }
     i = scores.best
-    ax.errorbar(place[i], scores.means[i], scores.spreads[i], **best)
+    style |= {"color": VERMILLION, "markersize": 9, "zorder": 4}
+    ax.errorbar(place[i], scores.means[i], scores.spreads[i], **style)
     on_the_floor = ax.get_xaxis_transform()
     for x in np.unique(place[scores.failed]):
         ax.plot(x, 0.04, "x", color=GREY, transform=on_the_floor, markersize=8, mew=2)
