@@ -8,6 +8,7 @@ of the system's own.
 """
 
 import io
+import math
 import re
 import shutil
 import subprocess
@@ -19,19 +20,14 @@ from playwright.sync_api import sync_playwright
 
 FILE = Path(__file__).parent.parent / "docs" / "images" / "draw.png"
 
-# Points of a 3, as shares of the paper's side.
+# A 3, as points in shares of the paper's side: two arcs, of circles above each other.
 STROKE = [
-    (0.33, 0.22),
-    (0.48, 0.14),
-    (0.63, 0.2),
-    (0.66, 0.33),
-    (0.58, 0.44),
-    (0.46, 0.48),
-    (0.6, 0.52),
-    (0.7, 0.64),
-    (0.66, 0.79),
-    (0.5, 0.87),
-    (0.32, 0.81),
+    (x + radius * math.cos(angle / 10), y + radius * math.sin(angle / 10))
+    for x, y, radius, angles in [
+        (0.48, 0.32, 0.17, range(-26, 16)),
+        (0.48, 0.68, 0.19, range(-14, 27)),
+    ]
+    for angle in angles
 ]
 
 
@@ -51,7 +47,7 @@ def screenshot(address: str, colours: str = "light", width: int = 920) -> bytes:
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
-            page.mouse.move(*place, steps=5)
+            page.mouse.move(*place, steps=1)
         page.mouse.up()
         page.wait_for_selector("#answer .digit")
         page.wait_for_load_state("networkidle")

@@ -32,7 +32,7 @@ _POLICY = (
 )
 
 _HEADER = f"""<header class="title"><h1>{TITLE}</h1>
-<p>A neural network reads it while you draw. Nothing leaves this computer.</p></header>"""
+<p>A neural network reads it while you draw. Nothing is sent to anybody else.</p></header>"""
 
 
 def make_app(model: Any) -> FastAPI:
