@@ -226,7 +226,9 @@ def table(lines: list[Line], right: np.ndarray, apart: np.ndarray) -> None:
     kinds = np.array([line.kind for line in lines])
     papers = np.array([line.paper for line in lines])
     groups |= {kind: kinds == kind for kind in dict.fromkeys(KINDS)}
-    groups |= {f"not touching, {paper}": (papers == paper) & (kinds != "touching") for paper in PAPERS}
+    groups |= {
+        f"not touching, {paper}": (papers == paper) & (kinds != "touching") for paper in PAPERS
+    }
     for name, group in groups.items():
         print(f"{name:22}{group.sum():7}{right[group].mean():9.1%}{apart[group].mean():14.1%}")
 

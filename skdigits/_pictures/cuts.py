@@ -19,7 +19,7 @@ _SIDEWAYS = 0.1
 _WIDE = 0.3
 
 # Cuts are so far apart at least, in heights of a digit.
-_APART = 0.09
+_APART = 0.12
 
 # Cuts through more ink than this are none, in heights of a digit.
 _MOST_INK = 0.5

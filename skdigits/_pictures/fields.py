@@ -3,63 +3,138 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.ndimage import find_objects, label, maximum_filter1d
+from scipy.ndimage import find_objects, label, maximum_filter
 
 from .ink import NEIGHBOURS
-from .marks import Line, is_bar, is_frame, stripped
+from .marks import is_bar, is_frame
+from .paper import Contrast, median
 from .weight import stroke_width
 
 Array = np.ndarray[Any, Any]
 
-# Lines are looked for where the ink extends over so many pixels at least.
-_SMALLEST = 24
+# Ink of this share of the usual is enough to tell where lines run.
+_WEAK = 0.25
+
+# Lines are at most so thick, as a share of the picture's shorter side and in pixels.
+_THICK_SHARE, _THICK = 0.06, 6
+
+# Lines rise by so many pixels per pixel at most, and sides of boxes differ from upright by that.
+_STEEPEST, _SKEW = 0.07, 0.04
+
+# A line covers so much of what is written, and the side of a box so much of its height.
+_COVERS, _SIDE_COVERS = 0.55, 0.85
+
+# An upright line covers so much of the picture's height.
+_DOWN_COVERS = 0.7
+
+# Lines are so many times as long as digits are high.
+_LONGER = 1.2
+
+# So much of that is free of strokes that cross it.
+_BARE = 0.6
+
+# At either end, a tenth of its height, the side of a box covers so much. A digit leaves some room.
+_END_COVERS = 0.6
+
+# Upright lines are no strokes if they are so much fainter or thinner.
+_FAINTER, _THINNER = 0.7, 0.6
+
+# What lies on lines to this share is left of them.
+_MOSTLY = 0.7
+
+_MOST_LINES = 40
 
 # More lines than this are a ruled sheet, on which boxes are not looked for one pair at a time.
 _MOST_PAIRED = 8
 
-# The sides of a box are at right angles to its top, but for this slope.
-_SKEW = 0.03
-
-# The side of a box covers so much of the way from its top to its bottom, a digit in it does not.
-_SIDE_COVERS = 0.85
+# The lowest box, in pixels.
+_LOWEST = 14
 
 
-def without_fields(mask: Array) -> Array:
-    """The mask without guide lines, underlines, ruling, frames and the boxes of a form.
+class _Line(NamedTuple):
+    """A straight line from left to right: its pixels, its thickness, where it starts and ends."""
+
+    zone: Array
+    thickness: float
+    middle: float
+    slope: float
+
+
+def without_fields(mask: Array, contrast: Contrast) -> Array:
+    """The ink without guide lines, underlines, ruling, frames and the boxes of a form.
 
     Lines from left to right through all the writing go first; no stroke of a number is as long.
-    Upright ones go if they connect two of those, or cross the whole picture as part of a ruling.
+    Upright ones go if they connect two of those, or cross the whole picture and can be told from
+    strokes. Lines are found by projection along a few slopes [1]_. Where a column's run of ink is
+    longer than the line is thick, a stroke crosses it and is kept, as in the removal of staff
+    lines from music.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
         Which pixels are ink.
+    contrast : Contrast
+        Faint lines, of which the mask may have but pieces, are looked for in it.
 
     Returns
     -------
     ndarray of bool, shape (height, width)
         With nothing in it if there were only lines.
+
+    References
+    ----------
+    .. [1] R. O. Duda, P. E. Hart, "Use of the Hough transformation to detect lines and curves in
+       pictures", Communications of the ACM 15(1), 11-15, 1972.
     """
-    area = _extent(mask)
-    part = mask[area]
-    if min(part.shape) < _SMALLEST:
-        return mask
-    rest, across = stripped(part)
-    if across:
-        rest = _without_sides(rest, across)
-    rest = _without_ruling(rest, across)
-    kept = np.zeros_like(mask)
-    kept[area] = _without_boxes(rest)
-    return kept
+    usual = median(contrast.ink[mask])
+    weak = mask | (contrast.ink > max(_WEAK * usual, 2.5 * contrast.noise))
+    thickest = max(_THICK, _THICK_SHARE * min(weak.shape))
+    rest, across = _without_level(mask, weak, thickest)
+    sides = _sides(weak, across) if len(across) <= _MOST_PAIRED else []
+    rest = _without(rest.T, sides).T
+    found = level_lines(weak.T, _DOWN_COVERS, _STEEPEST, thickest)
+    down = _no_strokes(found, across, rest.T, contrast.ink.T, usual)
+    rest = _without(rest.T, down).T
+    return _without_boxes(_without_remains(rest, across, [*sides, *down]))
+
+
+def _without_level(mask: Array, weak: Array, thickest: float) -> tuple[Array, list[_Line]]:
+    """The ink without lines from left to right; shorter ones once the longer ones are gone."""
+    rest, across = mask, list[_Line]()
+    for _ in range(3):
+        if not rest.any():
+            break
+        columns = _extent(rest)[1]
+        found = level_lines(weak[:, columns], _COVERS, _STEEPEST, thickest)
+        new = [_widened(line, columns, mask.shape) for line in found]
+        known = [line.middle for line in across]
+        new = [line for line in new if all(abs(line.middle - m) > 3 for m in known)]
+        if not new or not _longer_than_digits(rest, new, columns):
+            break
+        across += new
+        rest = _without(rest, new)
+    return rest, across
+
+
+def _longer_than_digits(mask: Array, lines: list[_Line], columns: slice) -> bool:
+    """Whether lines in those columns are longer than the bar of a 7 would be.
+
+    That is longer than what else there is is high, unless that crosses all of the picture.
+    """
+    rest = mask & ~np.any([line.zone for line in lines], axis=0)
+    boxes = find_objects(label(rest, NEIGHBOURS)[0])
+    tallest = max((rows.stop - rows.start for rows, _ in boxes), default=0)
+    length = columns.stop - columns.start
+    squared = tallest > 0.9 * len(mask) and length > 0.9 * mask.shape[1]
+    return squared or length > _LONGER * tallest
 
 
 def _extent(mask: Array) -> tuple[slice, slice]:
     """The rows and columns in which there is any ink worth the name."""
-    labels, _ = label(mask, NEIGHBOURS)
-    boxes = find_objects(labels)
+    boxes = find_objects(label(mask, NEIGHBOURS)[0])
     sizes = np.array([max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
     large = [box for box, size in zip(boxes, sizes, strict=True) if size >= 0.15 * sizes.max()]
     starts = [min(box[axis].start for box in large) for axis in (0, 1)]
@@ -67,93 +142,189 @@ def _extent(mask: Array) -> tuple[slice, slice]:
     return slice(starts[0], stops[0]), slice(starts[1], stops[1])
 
 
-def _without_sides(rest: Array, across: list[Line]) -> Array:
-    """The ink without upright lines from one of the lines to another: the sides of boxes."""
-    if len(across) > _MOST_PAIRED:
-        return rest
-    middles = sorted(
-        (float(np.nonzero(line.pixels)[0].mean()), line.thickness, line.slope) for line in across
-    )
-    pairs = [pair for pair in combinations(middles, 2) if pair[1][0] - pair[0][0] >= _SMALLEST / 2]
-    for upper, lower in sorted(pairs, key=lambda pair: pair[0][0] - pair[1][0]):
-        slope = (upper[2] + lower[2]) / 2
-        thickness = max(upper[1], lower[1])
-        rest = _without_sides_between(rest, upper[0], lower[0], slope, thickness)
-    return rest
+def runs_down(mask: Array) -> tuple[Array, Array]:
+    """How long the run of ink is in which each pixel lies, from top to bottom, and its first row.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+
+    Returns
+    -------
+    lengths, firsts : ndarray of int, shape (height, width)
+        Lengths are 0 where there is no ink; first rows have no meaning there.
+    """
+    height = mask.shape[0]
+    rows = np.arange(height)[:, None]
+    firsts = np.maximum.accumulate(np.where(mask, -1, rows), axis=0) + 1
+    lasts = np.minimum.accumulate(np.where(mask, height, rows)[::-1], axis=0)[::-1]
+    return np.where(mask, lasts - firsts, 0), firsts
 
 
-def _without_sides_between(
-    rest: Array, top: float, bottom: float, slope: float, thickness: float
-) -> Array:
-    """The ink without upright lines from `top` to `bottom`, given in the middle of the picture."""
-    height, width = rest.shape
-    columns = np.arange(width)
-    # Straightened, so that the two lines are level.
-    shift = np.rint(slope * (columns - width / 2)).astype(int)
-    first, n_rows = round(top), round(bottom) - round(top) + 1
-    rows = np.arange(first, first + n_rows)[:, None] + shift[None, :]
-    inside = (rows >= 0) & (rows < height)
-    band = rest[np.clip(rows, 0, height - 1), columns] & inside
-    reach = int(1.5 * thickness) + 2
-    sides = _sides(band, slope, thickness, reach)
-    cleaned = rest.copy()
-    where = np.nonzero(sides & inside)
-    cleaned[rows[where], where[1]] = False
-    return cleaned
+def level_lines(weak: Array, covers: float, steepest: float, thickest: float) -> list[_Line]:
+    """The straight lines through a mask from its left to its right.
+
+    Parameters
+    ----------
+    weak : ndarray of bool, shape (height, width)
+    covers : float
+        Share of the width that a line has ink in at least.
+    steepest : float
+        Largest slope in pixels per pixel.
+    thickest : float
+        Largest thickness in pixels.
+
+    Returns
+    -------
+    list of _Line
+    """
+    height, width = weak.shape
+    lengths, firsts = runs_down(weak)
+    rows, columns = np.nonzero((lengths > 0) & (lengths <= thickest))
+    tops = rows == firsts[rows, columns]
+    rows, columns = rows[tops], columns[tops]
+    thick = lengths[rows, columns]
+    n_slopes = 2 * int(steepest * width / 1.5) + 1
+    slopes = np.array(sorted(np.linspace(-steepest, steepest, n_slopes), key=abs))
+    lines: list[_Line] = []
+    while len(lines) < _MOST_LINES and rows.size >= _BARE * covers * width:
+        slope, middle = _strongest(rows, columns - width / 2, slopes)
+        off = rows - slope * (columns - width / 2) - middle
+        on = np.abs(off) <= 1.5
+        down = np.arange(height)[:, None] - middle - slope * (np.arange(width) - width / 2)
+        covered = (weak & (np.abs(down) <= 1.5)).any(axis=0)
+        eighths = min(float(part.mean()) for part in np.array_split(covered, 8))
+        if on.sum() < _BARE * covers * width or covered.mean() < covers or eighths < 0.2:
+            break
+        thickness = float(np.median(thick[on]))
+        lines.append(_Line((down >= -2) & (down <= thickness + 1.5), thickness, middle, slope))
+        beside = np.abs(off) > thickness + 2
+        rows, columns, thick = rows[beside], columns[beside], thick[beside]
+        # Ruled lines are parallel, in perspective nearly so.
+        slopes = slope + np.arange(-3, 4) * 1.5 / width
+    return lines
 
 
-def _sides(band: Array, slope: float, thickness: float, reach: int) -> Array:
-    """Pixels of upright lines from the top of the band to its bottom."""
-    height, width = band.shape
-    down = np.arange(height)
-    found = np.zeros_like(band)
-    for skew in (0.0, -_SKEW / 2, _SKEW / 2, -_SKEW, _SKEW):
-        shift = np.rint((skew - slope) * (down - height / 2)).astype(int)
-        columns = np.arange(width)[None, :] + shift[:, None]
-        inside = (columns >= 0) & (columns < width)
-        upright = band[down[:, None], np.clip(columns, 0, width - 1)] & inside & ~found
-        near = maximum_filter1d(upright, 3, axis=1)
-        ends = near[: reach + 1].any(axis=0) & near[-reach - 1 :].any(axis=0)
-        body = near[reach : height - reach]
-        full = ends & (body.mean(axis=0) >= _SIDE_COVERS) if len(body) else ends
-        for start, stop in _runs(full):
-            if stop - start > 2 * thickness + 4:
-                continue
-            line = np.zeros_like(upright)
-            low, high = max(start - 1, 0), min(stop + 1, width)
-            line[:, low:high] = upright[:, low:high]
-            # Where there is more ink beside it a stroke passes.
-            wide = upright[:, max(low - 2, 0) : high + 2].sum(axis=1) > stop - start + 2
-            line[wide] = False
-            where = np.nonzero(line)
-            found[where[0], columns[where]] = True
+def _strongest(rows: Array, columns: Array, slopes: Array) -> tuple[float, float]:
+    """Slope and row in the middle of the line with most points, in two neighbouring rows."""
+    best, found = -1, (0.0, 0.0)
+    for slope in slopes:
+        places = np.rint(rows - slope * columns).astype(int)
+        least = int(places.min())
+        counts = np.bincount(places - least, minlength=2)
+        pairs = counts[:-1] + counts[1:]
+        if pairs.max() > 1.02 * best:
+            best = int(pairs.max())
+            found = float(slope), least + int(pairs.argmax()) + 0.5
     return found
 
 
-def _runs(flags: Array) -> list[tuple[int, int]]:
-    """Start and end of each stretch of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+def _widened(line: _Line, columns: slice, shape: tuple[int, ...]) -> _Line:
+    """A line found in some columns, in all of the picture."""
+    height, width = shape
+    middle = line.middle + line.slope * (width / 2 - (columns.start + columns.stop) / 2)
+    down = np.arange(height)[:, None] - middle - line.slope * (np.arange(width) - width / 2)
+    zone = (down >= -2) & (down <= line.thickness + 1.5)
+    return _Line(zone, line.thickness, middle, line.slope)
 
 
-def _without_ruling(rest: Array, across: list[Line]) -> Array:
-    """The ink without upright lines through all of the picture, if they are thin or squared."""
-    if min(rest.shape) < _SMALLEST or not rest.any():
-        return rest
-    slopes = np.linspace(-_SKEW, _SKEW, 7)
-    if across:
-        slopes = slopes - np.median([line.slope for line in across])
-    slopes = np.array(sorted(slopes, key=abs))
-    turned, down = stripped(rest.T, slopes)
-    if not down or not turned.any():
-        return rest
-    stroke = stroke_width(turned.astype(np.float32))
-    squared = len(across) >= 2
-    kept = turned.copy()
+def _without(mask: Array, lines: list[_Line]) -> Array:
+    """The ink without these lines, but with the strokes that cross them."""
+    rest = mask
+    for line in lines:
+        lengths, _ = runs_down(rest)
+        rest = rest & ~(line.zone & (lengths <= line.thickness + 2))
+    return rest
+
+
+def _sides(weak: Array, across: list[_Line]) -> list[_Line]:
+    """Upright lines from one of the lines to another: the sides of boxes; turned by 90°."""
+    ordered = sorted(across, key=lambda line: line.middle)
+    found = []
+    for upper, lower in combinations(ordered, 2):
+        top, bottom = upper.middle + upper.thickness + 1, lower.middle - 1
+        if bottom - top < _LOWEST:
+            continue
+        slope = (upper.slope + lower.slope) / 2
+        thickest = 1.6 * max(upper.thickness, lower.thickness) + 1
+        rows = _band(weak.shape, top, bottom, slope)
+        band = _taken(weak, rows)
+        beyond = [
+            _taken(weak, _band(weak.shape, start - 1, start + 1, slope)).all(axis=0)
+            for start in (upper.middle - upper.thickness - 6, lower.middle + lower.thickness + 6)
+        ]
+        for line in level_lines(band.T, _SIDE_COVERS, _SKEW, thickest):
+            inside = line.zone.T & (rows >= 0) & (rows < len(weak))
+            if not _reaches_ends(line.zone & band.T) or _goes_on(line.zone.T, beyond):
+                continue
+            zone = np.zeros_like(weak)
+            zone[rows[inside], np.nonzero(inside)[1]] = True
+            found.append(line._replace(zone=zone.T))
+    return found
+
+
+def _taken(mask: Array, rows: Array) -> Array:
+    """The mask at these rows of each column."""
+    inside = (rows >= 0) & (rows < len(mask))
+    return mask[np.clip(rows, 0, len(mask) - 1), np.arange(mask.shape[1])] & inside
+
+
+def _goes_on(zone: Array, beyond: list[Array]) -> bool:
+    """Whether an upright line goes on above the upper line or below the lower one."""
+    above, below = beyond
+    return bool((zone[0] & above).any() or (zone[-1] & below).any())
+
+
+def _band(shape: tuple[int, ...], top: float, bottom: float, slope: float) -> Array:
+    """For each row of a straightened band, and each column, the row of the picture."""
+    columns = np.arange(shape[1])
+    shift = np.rint(slope * (columns - shape[1] / 2)).astype(int)
+    return np.arange(round(top), round(bottom) + 1)[:, None] + shift
+
+
+def _reaches_ends(pixels: Array) -> bool:
+    """Whether a line from left to right has ink at its very ends."""
+    covered = pixels.any(axis=0)
+    tenth = max(3, len(covered) // 10)
+    return float(min(covered[:tenth].mean(), covered[-tenth:].mean())) >= _END_COVERS
+
+
+def _no_strokes(
+    down: list[_Line], across: list[_Line], rest: Array, ink: Array, usual: float
+) -> list[_Line]:
+    """Those upright lines that are a ruling or a margin; all turned by 90°."""
+    if not down or not rest.any():
+        return []
+    lines = np.any([line.zone for line in down], axis=0)
+    others = rest & ~lines
+    if not others.any():
+        return []
+    stroke = stroke_width(others.astype(np.float32))
+    strength = max(usual, median(ink[others]))
+    ruled = max((line.thickness for line in across), default=0.0) if len(across) > 1 else 0.0
+    found = []
     for line in down:
-        if line.thickness > (1.2 if squared else 0.6) * stroke:
-            kept |= line.pixels
-    return kept.T
+        on = line.zone & rest
+        fainter = on.any() and median(ink[on]) < _FAINTER * strength
+        thinner = line.thickness < max(_THINNER * stroke, 1.6 * ruled)
+        if fainter or (thinner and _reaches_ends(on)):
+            found.append(line)
+    return found
+
+
+def _without_remains(mask: Array, across: list[_Line], down: list[_Line]) -> Array:
+    """The ink without the corners and crossings of lines that were taken out."""
+    zone = np.zeros_like(mask)
+    for line in across:
+        zone |= line.zone
+    for line in down:
+        zone |= line.zone.T
+    labels, count = label(mask, NEIGHBOURS)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    inside = np.bincount(labels[maximum_filter(zone, 3)], minlength=count + 1)
+    kept = inside <= _MOSTLY * sizes
+    kept[0] = False
+    return kept[labels]
 
 
 def _without_boxes(mask: Array) -> Array:
@@ -162,12 +333,12 @@ def _without_boxes(mask: Array) -> Array:
     kept = np.ones(count + 1, bool)
     kept[0] = False
     boxes = find_objects(labels)
-    heights = sorted((r.stop - r.start for r, _ in boxes), reverse=True)
+    highest = max((rows.stop - rows.start for rows, _ in boxes), default=0)
     for number, (rows, columns) in enumerate(boxes, 1):
-        part = labels[rows, columns] == number
-        height, width = part.shape
-        long = width > 0.6 * heights[0] and height < 0.25 * width
-        if (long and is_bar(part)) or (_holds_others(labels[rows, columns], number) and is_frame(part)):
+        window = labels[rows, columns]
+        part = window == number
+        long = part.shape[1] > 0.6 * highest and part.shape[0] < 0.25 * part.shape[1]
+        if (long and is_bar(part)) or (_holds_others(window, number) and is_frame(part)):
             kept[number] = False
     return kept[labels]
 

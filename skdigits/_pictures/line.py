@@ -136,7 +136,7 @@ def _line_in(image: Image) -> tuple[Image, tuple[int, int], int]:
 def _digits_in(image: Image) -> tuple[Contrast, Array, float]:
     """The ink of the digits of the only line, with their height."""
     found, mask = ink_in(image)
-    rest = without_fields(mask)
+    rest = without_fields(mask, found)
     if not rest.any():
         raise UnreadableImageError("holds no digits: there is nothing but lines")
     kept, height = on_line(labelled(rest))

@@ -34,12 +34,11 @@ _MOSTLY = 0.6
 _RULING = 3
 
 
-class Line(NamedTuple):
-    """A straight line through a mask: its pixels, its thickness, its slope."""
+class _Line(NamedTuple):
+    """A straight line through a mask: its pixels, its thickness."""
 
     pixels: Array
     thickness: float
-    slope: float
 
 
 def without_rules(mask: Array) -> Array:
@@ -65,8 +64,8 @@ def without_rules(mask: Array) -> Array:
     """
     if min(mask.shape) < _SMALLEST_RULED or not _crossed(mask):
         return mask
-    rest, across = stripped(mask)
-    turned, down = stripped(rest.T)
+    rest, across = _stripped(mask)
+    turned, down = _stripped(rest.T)
     rest = turned.T
     if not rest.any():
         return mask
@@ -82,22 +81,10 @@ def _crossed(mask: Array) -> bool:
     return (top and bottom) or (left and right)
 
 
-def stripped(mask: Array, slopes: Array = _SLOPES) -> tuple[Array, list[Line]]:
-    """The mask without its lines from left to right, with these lines.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (height, width)
-    slopes : ndarray of float, shape (n_slopes,)
-        Slopes to look for, in pixels per pixel, the most likely ones first.
-
-    Returns
-    -------
-    rest : ndarray of bool, shape (height, width)
-    lines : list of Line
-    """
-    lines: list[Line] = []
-    rest = mask.copy()
+def _stripped(mask: Array) -> tuple[Array, list[_Line]]:
+    """The mask without its lines from left to right, with these lines."""
+    lines: list[_Line] = []
+    rest, slopes = mask.copy(), _SLOPES
     while len(lines) < _MOST_LINES:
         slope, row = _strongest(rest, slopes)
         line = None if row is None else _line_at(rest, slope, row)
@@ -127,7 +114,7 @@ def _strongest(mask: Array, slopes: Array) -> tuple[float, int | None]:
     return best_slope, peak - width if best >= _LINE_COVERS * width else None
 
 
-def _line_at(mask: Array, slope: float, row: int) -> Line | None:
+def _line_at(mask: Array, slope: float, row: int) -> _Line | None:
     """The line of that slope through that row in the middle, unless it is no thin one."""
     height, width = mask.shape
     columns = np.arange(width)
@@ -156,7 +143,7 @@ def _line_at(mask: Array, slope: float, row: int) -> Line | None:
     pixels[rows[above + taken, where], where] = True
     if not taken.size:
         return None
-    return Line(pixels, float(thickness), slope)
+    return _Line(pixels, float(thickness))
 
 
 def _least(covered: Array) -> float:
@@ -164,7 +151,7 @@ def _least(covered: Array) -> float:
     return min(float(part.mean()) for part in np.array_split(covered, 8))
 
 
-def _strokes_among(lines: list[Line], rest: Array, beside: bool = False) -> Array:
+def _strokes_among(lines: list[_Line], rest: Array, beside: bool = False) -> Array:
     """Pixels of those lines from left to right that look like strokes of what is written.
 
     Three lines are a ruling in any case. One or two have to be much thinner than the strokes, or

@@ -12,7 +12,7 @@ from .form import to_form
 Array = np.ndarray[Any, Any]
 
 # A digit has so many pieces at most.
-_MOST_PIECES = 7
+_MOST_PIECES = 9
 
 # No digit is wider, in heights of a digit, unless it is one piece.
 _WIDEST = 1.5
@@ -108,9 +108,7 @@ def _cost(pieces: Pieces, start: int, stop: int, height: float) -> float:
     return float(cost)
 
 
-def best_path(
-    pieces: Pieces, found: list[Hypothesis], scores: Array, height: float
-) -> list[int]:
+def best_path(pieces: Pieces, found: list[Hypothesis], scores: Array, height: float) -> list[int]:
     """The hypotheses that explain the line best, from left to right.
 
     The best path through the lattice of cuts, by dynamic programming [1]_; pieces may be left out
