@@ -93,8 +93,10 @@ def without_fields(mask: Array, contrast: Contrast) -> Array:
     weak = mask | (contrast.ink > max(_WEAK * usual, 2.5 * contrast.noise))
     thickest = max(_THICK, _THICK_SHARE * min(weak.shape))
     rest, across = _without_level(mask, weak, thickest)
-    sides = _sides(weak, across) if len(across) <= _MOST_PAIRED else []
-    rest = _without(rest.T, sides).T
+    sides = []
+    if len(across) <= _MOST_PAIRED:
+        sides = _sides(weak, across) + _sides(mask, across)
+        rest = _without(rest.T, sides).T
     found = level_lines(weak.T, _DOWN_COVERS, _STEEPEST, thickest)
     down = _no_strokes(found, across, rest.T, contrast.ink.T, usual)
     rest = _without(rest.T, down).T
@@ -194,14 +196,16 @@ def level_lines(weak: Array, covers: float, steepest: float, thickest: float) ->
         down = np.arange(height)[:, None] - middle - slope * (np.arange(width) - width / 2)
         covered = (weak & (np.abs(down) <= 1.5)).any(axis=0)
         eighths = min(float(part.mean()) for part in np.array_split(covered, 8))
-        if on.sum() < _BARE * covers * width or covered.mean() < covers or eighths < 0.2:
+        if on.sum() < _BARE * covers * width:
             break
         thickness = float(np.median(thick[on]))
-        lines.append(_Line((down >= -2) & (down <= thickness + 1.5), thickness, middle, slope))
+        if covered.mean() >= covers and eighths >= 0.2:
+            zone = (down >= -2) & (down <= thickness + 1.5)
+            lines.append(_Line(zone, thickness, middle, slope))
+            # Ruled lines are parallel, in perspective nearly so.
+            slopes = slope + np.arange(-3, 4) * 1.5 / width
         beside = np.abs(off) > thickness + 2
         rows, columns, thick = rows[beside], columns[beside], thick[beside]
-        # Ruled lines are parallel, in perspective nearly so.
-        slopes = slope + np.arange(-3, 4) * 1.5 / width
     return lines
 
 
@@ -237,27 +241,28 @@ def _without(mask: Array, lines: list[_Line]) -> Array:
     return rest
 
 
-def _sides(weak: Array, across: list[_Line]) -> list[_Line]:
+def _sides(mask: Array, across: list[_Line]) -> list[_Line]:
     """Upright lines from one of the lines to another: the sides of boxes; turned by 90°."""
     ordered = sorted(across, key=lambda line: line.middle)
+    between = mask & ~np.any([line.zone for line in across], axis=0) if across else mask
     found = []
     for upper, lower in combinations(ordered, 2):
         top, bottom = upper.middle + upper.thickness + 1, lower.middle - 1
         if bottom - top < _LOWEST:
             continue
         slope = (upper.slope + lower.slope) / 2
-        thickest = 1.6 * max(upper.thickness, lower.thickness) + 1
-        rows = _band(weak.shape, top, bottom, slope)
-        band = _taken(weak, rows)
+        thickest = 2 * max(upper.thickness, lower.thickness) + 1
+        rows = _band(mask.shape, top, bottom, slope)
+        band = _taken(mask, rows)
         beyond = [
-            _taken(weak, _band(weak.shape, start - 1, start + 1, slope)).all(axis=0)
+            _taken(between, _band(mask.shape, start - 1, start + 1, slope)).all(axis=0)
             for start in (upper.middle - upper.thickness - 6, lower.middle + lower.thickness + 6)
         ]
         for line in level_lines(band.T, _SIDE_COVERS, _SKEW, thickest):
-            inside = line.zone.T & (rows >= 0) & (rows < len(weak))
+            inside = line.zone.T & (rows >= 0) & (rows < len(mask))
             if not _reaches_ends(line.zone & band.T) or _goes_on(line.zone.T, beyond):
                 continue
-            zone = np.zeros_like(weak)
+            zone = np.zeros_like(mask)
             zone[rows[inside], np.nonzero(inside)[1]] = True
             found.append(line._replace(zone=zone.T))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +23,9 @@ _LEAST = -7.0
 
 # What is read is worth its log probability, less these costs:
 # for each height of a digit of ink that was cut through,
-_CUT = 8.0
+_CUT = 4.0
 # for a cut at all,
-_CUT_AT_ALL = 0.5
+_CUT_AT_ALL = 0.25
 # for each height of a digit of paper inside a digit,
 _GAP = 25.0
 # for two tall parts in one digit that don't overlap,
@@ -32,6 +33,9 @@ _TWO_TALL = 3.0
 # for each height of a digit that a digit is too low,
 _LOW = 8.0
 _LOW_FROM = 0.75
+# for each height of a digit that a digit is too wide,
+_WIDE = 10.0
+_WIDE_FROM = 0.95
 # and for leaving out a piece, at all and by its height.
 _LEFT_OUT = 2.0
 _LEFT_OUT_HEIGHT = 12.0
@@ -89,7 +93,8 @@ def _cost(pieces: Pieces, start: int, stop: int, height: float) -> float:
     """What the geometry of some pieces says against their being one digit."""
     boxes = pieces.boxes[start:stop]
     low = _LOW_FROM - (boxes[:, 3].max() - boxes[:, 1].min()) / height
-    cost = _LOW * max(low, 0.0)
+    wide = (boxes[:, 2].max() - boxes[:, 0].min()) / height - _WIDE_FROM
+    cost = _LOW * max(low, 0.0) + _WIDE * max(wide, 0.0)
     order = np.argsort(boxes[:, 0])
     edge = boxes[order[0], 2]
     for index in order[1:]:
@@ -102,7 +107,7 @@ def _cost(pieces: Pieces, start: int, stop: int, height: float) -> float:
         if own[:, 3].max() - own[:, 1].min() > 0.6 * height:
             tall.append((own[:, 0].min(), own[:, 2].max()))
     tall.sort()
-    for (left, end), (begin, right) in zip(tall, tall[1:], strict=False):
+    for (left, end), (begin, right) in pairwise(tall):
         if end - begin < 0.5 * min(end - left, right - begin):
             cost += _TWO_TALL
     return float(cost)
