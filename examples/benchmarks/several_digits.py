@@ -80,10 +80,8 @@ def placed(inks: list[np.ndarray], kind: str, rng: np.random.Generator) -> np.nd
     for i in range(1, len(inks)):
         if kind == "touching" and (i == must_touch or rng.random() < 0.5):
             free = clearance(inks[i - 1], inks[i], int(tops[i] - tops[i - 1]))
-            if free < inks[i].shape[1]:
-                gap = -free - round(rng.uniform(0, 0.05) * height)
-            else:
-                gap = 0
+            overlap = free + round(rng.uniform(0, 0.05) * height)
+            gap = -overlap if free < inks[i].shape[1] else 0
         else:
             gap = round(apart * rng.uniform(0.6, 1.4) * height)
         lefts.append(lefts[-1] + inks[i - 1].shape[1] + gap)

@@ -117,7 +117,7 @@ def in_pieces(labels: Array, amount: Array, height: float) -> Pieces:
 
 
 def _pieces_of(
-    part: Array, amount: Array, number: int, box: tuple[slice, slice], height: float
+    part: Array, amount: Array, number: int, box: tuple[slice, ...], height: float
 ) -> list[_Piece]:
     number_of, costs = cut(np.where(part, amount, 0), part, height)
     pieces = []

@@ -126,7 +126,7 @@ def _longer_than_digits(mask: Array, lines: list[_Line], columns: slice) -> bool
 
     That is longer than what else there is is high, unless that crosses all of the picture.
     """
-    rest = mask & ~np.any([line.zone for line in lines], axis=0)
+    rest = mask & ~_zone(lines, mask.shape)
     boxes = find_objects(label(rest, NEIGHBOURS)[0])
     tallest = max((rows.stop - rows.start for rows, _ in boxes), default=0)
     length = columns.stop - columns.start
@@ -241,10 +241,18 @@ def _without(mask: Array, lines: list[_Line]) -> Array:
     return rest
 
 
+def _zone(lines: list[_Line], shape: tuple[int, ...]) -> Array:
+    """All the pixels on some lines."""
+    zone = np.zeros(shape, bool)
+    for line in lines:
+        zone |= line.zone
+    return zone
+
+
 def _sides(mask: Array, across: list[_Line]) -> list[_Line]:
     """Upright lines from one of the lines to another: the sides of boxes; turned by 90°."""
     ordered = sorted(across, key=lambda line: line.middle)
-    between = mask & ~np.any([line.zone for line in across], axis=0) if across else mask
+    between = mask & ~_zone(across, mask.shape)
     found = []
     for upper, lower in combinations(ordered, 2):
         top, bottom = upper.middle + upper.thickness + 1, lower.middle - 1
@@ -254,10 +262,9 @@ def _sides(mask: Array, across: list[_Line]) -> list[_Line]:
         thickest = 2 * max(upper.thickness, lower.thickness) + 1
         rows = _band(mask.shape, top, bottom, slope)
         band = _taken(mask, rows)
-        beyond = [
-            _taken(between, _band(mask.shape, start - 1, start + 1, slope)).all(axis=0)
-            for start in (upper.middle - upper.thickness - 6, lower.middle + lower.thickness + 6)
-        ]
+        starts = upper.middle - upper.thickness - 7, lower.middle + lower.thickness + 5
+        strips = [_taken(between, _band(mask.shape, first, first + 2, slope)) for first in starts]
+        beyond = [np.all(strip, axis=0) for strip in strips]
         for line in level_lines(band.T, _SIDE_COVERS, _SKEW, thickest):
             inside = line.zone.T & (rows >= 0) & (rows < len(mask))
             if not _reaches_ends(line.zone & band.T) or _goes_on(line.zone.T, beyond):
@@ -271,7 +278,8 @@ def _sides(mask: Array, across: list[_Line]) -> list[_Line]:
 def _taken(mask: Array, rows: Array) -> Array:
     """The mask at these rows of each column."""
     inside = (rows >= 0) & (rows < len(mask))
-    return mask[np.clip(rows, 0, len(mask) - 1), np.arange(mask.shape[1])] & inside
+    taken: Array = mask[np.clip(rows, 0, len(mask) - 1), np.arange(mask.shape[1])]
+    return taken & inside
 
 
 def _goes_on(zone: Array, beyond: list[Array]) -> bool:
@@ -289,7 +297,7 @@ def _band(shape: tuple[int, ...], top: float, bottom: float, slope: float) -> Ar
 
 def _reaches_ends(pixels: Array) -> bool:
     """Whether a line from left to right has ink at its very ends."""
-    covered = pixels.any(axis=0)
+    covered: Array = np.asarray(pixels.any(axis=0))
     tenth = max(3, len(covered) // 10)
     return float(min(covered[:tenth].mean(), covered[-tenth:].mean())) >= _END_COVERS
 
@@ -300,8 +308,7 @@ def _no_strokes(
     """Those upright lines that are a ruling or a margin; all turned by 90°."""
     if not down or not rest.any():
         return []
-    lines = np.any([line.zone for line in down], axis=0)
-    others = rest & ~lines
+    others = rest & ~_zone(down, rest.shape)
     if not others.any():
         return []
     stroke = stroke_width(others.astype(np.float32))
@@ -309,7 +316,7 @@ def _no_strokes(
     ruled = max((line.thickness for line in across), default=0.0) if len(across) > 1 else 0.0
     found = []
     for line in down:
-        on = line.zone & rest
+        on: Array = line.zone & rest
         fainter = on.any() and median(ink[on]) < _FAINTER * strength
         thinner = line.thickness < max(_THINNER * stroke, 1.6 * ruled)
         if fainter or (thinner and _reaches_ends(on)):
@@ -319,11 +326,7 @@ def _no_strokes(
 
 def _without_remains(mask: Array, across: list[_Line], down: list[_Line]) -> Array:
     """The ink without the corners and crossings of lines that were taken out."""
-    zone = np.zeros_like(mask)
-    for line in across:
-        zone |= line.zone
-    for line in down:
-        zone |= line.zone.T
+    zone = _zone(across, mask.shape) | _zone(down, mask.T.shape).T
     labels, count = label(mask, NEIGHBOURS)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     inside = np.bincount(labels[maximum_filter(zone, 3)], minlength=count + 1)

@@ -33,7 +33,10 @@ _LOW = 40
 _SPECK = 0.2
 
 # Parts are on the line if their middle is not further off than this share of the height.
-_OFF_LINE = 0.6
+_OFF_LINE, _SMALL_OFF_LINE = 0.6, 0.75
+
+# Parts elsewhere are another line of writing if they have this share of the line's ink.
+_ANOTHER = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +68,61 @@ class Number:
 
 
 def read_number(image: Any, model: Any = None) -> Number:
+    """Read the handwritten digits of a single line: a postcode, an amount, a meter's reading.
+
+    Guide lines, underlines, ruled and squared paper, frames and the boxes of a form are left out,
+    and so are specks, dots and commas. Digits that touch are cut apart where little ink is in the
+    way; of all ways to cut the line, that one is taken in which the network finds likely digits
+    of likely shapes (see [1]_).
+
+    Parameters
+    ----------
+    image : path, bytes, binary file object, PIL image or array
+        One picture, as for :func:`read_digit_images`.
+    model : estimator, default=None
+        A fitted classifier of rows of 784 pixels from 0 to 255 with `predict_proba`; None takes
+        that of `load_pretrained`.
+
+    Returns
+    -------
+    Number
+        The text, and each digit's box and probabilities.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file cannot be read, or if there are no digits or several lines of writing in the
+        picture. The message names the picture and the reason.
+    TypeError
+        If the model has no `predict_proba`.
+
+    Notes
+    -----
+    Punctuation isn't read: 1.234,50 becomes 123450. Letters are taken for the digits that they
+    are most like.
+
+    References
+    ----------
+    .. [1] R. G. Casey, E. Lecolinet, "A survey of methods and strategies in character
+       segmentation", IEEE Transactions on Pattern Analysis and Machine Intelligence 18(7),
+       690-706, 1996.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdigits.datasets import load_mnist_sample
+    >>> from skdigits.preprocessing import read_number
+    >>> X, y = load_mnist_sample(subset="test", return_X_y=True)
+    >>> picture = 255 - np.hstack(X[:4].reshape(-1, 28, 28))
+    >>> read_number(picture).text == "".join(y[:4].astype(str))
+    True
+    """
+    if model is not None and not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"Got {type(model).__name__} without predict_proba, expected a fitted classifier."
+        )
     try:
-        return _read(image, model)
+        return _read(image, _pretrained() if model is None else model)
     except UnreadableImageError as error:
         raise UnreadableImageError(f"{name_of(image)}: {error}.") from error.__cause__
 
@@ -74,27 +130,30 @@ def read_number(image: Any, model: Any = None) -> Number:
 def _read(source: Any, model: Any) -> Number:
     """The digits in a picture."""
     image, size = decode_sized(source)
-    part, (left, top), factor = _line_in(image)
+    part, corner, factor = _line_in(image)
     found, mask, height = _digits_in(part)
-    labels = labelled(mask)
     amount = amount_of(found, mask, found.ink > 0, round(2 * height))
-    pieces = in_pieces(labels, amount, height)
+    pieces = in_pieces(labelled(mask), amount, height)
     likely = hypotheses(pieces, amount, spread(pieces.owners, amount), height)
     if not likely:
         raise UnreadableImageError("holds no digits: there is nothing but lines and specks")
     rows = np.array([hypothesis.form for hypothesis in likely]).reshape(-1, SIDE * SIDE)
-    estimator = _pretrained() if model is None else model
-    probabilities = estimator.predict_proba(rows)
-    with np.errstate(divide="ignore"):
-        scores = np.log(probabilities.max(axis=1))
+    probabilities = np.asarray(model.predict_proba(rows))
+    scores = np.log(np.maximum(probabilities.max(axis=1), 1e-9))
     chosen = best_path(pieces, likely, scores, height)
     if not chosen:
         raise UnreadableImageError("holds no digits: nothing in it looks like one")
-    boxes = np.array([likely[index].box for index in chosen]) * factor + [left, top, left, top]
-    scale = np.array(size) / image.size
-    text = "".join(str(label) for label in estimator.classes_[probabilities[chosen].argmax(axis=1)])
-    boxes = np.rint(np.minimum(boxes, [*image.size] * 2) * [*scale, *scale]).astype(int)
-    return Number(text, boxes, probabilities[chosen], rows[chosen])
+    boxes = np.array([likely[index].box for index in chosen]) * factor + [*corner, *corner]
+    probabilities = probabilities[chosen]
+    text = "".join(str(label) for label in model.classes_[probabilities.argmax(axis=1)])
+    return Number(text, _in_whole(boxes, image.size, size), probabilities, rows[chosen])
+
+
+def _in_whole(boxes: Array, decoded: tuple[int, int], size: tuple[int, int]) -> Array:
+    """Boxes in the decoded picture as boxes in the whole one."""
+    scale = np.divide(size, decoded)
+    limits = [*decoded, *decoded]
+    return np.rint(np.clip(boxes, 0, limits) * [*scale, *scale]).astype(int)
 
 
 @lru_cache(maxsize=1)
@@ -144,27 +203,46 @@ def _digits_in(image: Image) -> tuple[Contrast, Array, float]:
 
 
 def on_line(labels: Array) -> tuple[Array, float]:
-    """Which pixels belong to the digits of the only line, and how high these are."""
+    """Which pixels belong to the digits of the only line, and how high these are.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (height, width)
+        Number of each pixel's part, 0 where there is none.
+
+    Returns
+    -------
+    kept : ndarray of bool, shape (height, width)
+        Without specks, and without parts above or below the line.
+    height : float
+        In pixels.
+
+    Raises
+    ------
+    UnreadableImageError
+        If there are several lines.
+    """
     boxes = find_objects(labels)
     counts = np.bincount(labels.ravel(), minlength=len(boxes) + 1)[1:]
-    tops, bottoms = (np.array([getattr(b[0], end) for b in boxes]) for end in ("start", "stop"))
-    lefts, rights = (np.array([getattr(b[1], end) for b in boxes]) for end in ("start", "stop"))
-    heights = bottoms - tops
-    weights = counts * heights
-    main = _weighted_median(heights, weights)
+    edges = np.array([[r.start, r.stop, c.start, c.stop] for r, c in boxes])
+    heights, widths = edges[:, 1] - edges[:, 0], edges[:, 3] - edges[:, 2]
+    main = _weighted_median(heights, counts * heights)
     large = (heights > 0.5 * main) & (heights < 2 * main)
-    middles = (tops + bottoms) / 2
-    centres = (lefts + rights) / 2
-    slope, offset = _through(centres[large], middles[large], counts[large])
-    off = np.abs(middles - slope * centres - offset)
-    height = _weighted_median(heights[large], weights[large])
-    near = off <= np.where(large, _OFF_LINE, 0.75) * height
-    sizes = np.maximum(heights, rights - lefts)
+    height = _weighted_median(heights[large], (counts * heights)[large])
+    off = _off_line(edges, large, counts) / height
+    near = off <= np.where(large, _OFF_LINE, _SMALL_OFF_LINE)
     elsewhere = large & ~near
-    if counts[elsewhere].sum() > 0.25 * counts[near].sum() and elsewhere.sum() > 1:
+    if elsewhere.sum() > 1 and counts[elsewhere].sum() > _ANOTHER * counts[near].sum():
         raise UnreadableImageError("holds several lines of writing, expected one")
-    kept = np.concatenate([[False], near & (sizes >= _SPECK * height)])
-    return kept[labels], float(height)
+    kept = near & (np.maximum(heights, widths) >= _SPECK * height)
+    return np.concatenate([[False], kept])[labels], float(height)
+
+
+def _off_line(edges: Array, large: Array, counts: Array) -> Array:
+    """How far the middle of each part is from a line through most of the large ones, in pixels."""
+    down, across = edges[:, :2].mean(axis=1), edges[:, 2:].mean(axis=1)
+    slope, offset = _through(across[large], down[large], counts[large])
+    return np.abs(down - slope * across - offset)
 
 
 def _through(x: Array, y: Array, weights: Array) -> tuple[float, float]:
