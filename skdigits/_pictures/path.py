@@ -23,9 +23,9 @@ _LEAST = -7.0
 
 # What is read is worth its log probability, less these costs:
 # for each height of a digit of ink that was cut through,
-_CUT = 4.0
+_CUT = 8.0
 # for a cut at all,
-_CUT_AT_ALL = 0.25
+_CUT_AT_ALL = 0.5
 # for each height of a digit of paper inside a digit,
 _GAP = 25.0
 # for two tall parts in one digit that don't overlap,
