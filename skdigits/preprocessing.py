@@ -17,22 +17,27 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 if TYPE_CHECKING:
     from ._pictures.decoding import UnreadableImageError
+    from ._pictures.line import Number, read_number
     from ._pictures.reading import read_digit_images
 
 __all__ = [
     "DigitImageNormalizer",
+    "Number",
     "PixelScaler",
     "UnreadableImageError",
     "flatten_images",
     "read_digit_images",
+    "read_number",
 ]
 
 _N_PIXELS = 28 * 28
 
 # Whoever scales pixels alone shall not wait for these.
 _HOMES = {
+    "Number": "_pictures.line",
     "UnreadableImageError": "_pictures.decoding",
     "read_digit_images": "_pictures.reading",
+    "read_number": "_pictures.line",
 }
 
 

@@ -151,13 +151,21 @@ def _predict(
         Path | None,
         typer.Option(metavar="FILE.png", help="Save what the network saw of each picture."),
     ] = None,
+    number: Annotated[
+        bool,
+        typer.Option("--number", help="Read a line of several digits from each picture."),
+    ] = False,
 ) -> None:
     """Read handwritten digits from pictures; 1 is the exit code where some could not be read."""
-    from .predict import predict
-
     if as_json and as_csv:
         raise Refusal("Got --json and --csv, expected one of them.")
     form = "json" if as_json else "csv" if as_csv else "text"
+    if number:
+        from .numbers import predict_numbers
+
+        raise typer.Exit(predict_numbers(images, model, form, explain))
+    from .predict import predict
+
     raise typer.Exit(predict(images, model, form, explain))
 
 

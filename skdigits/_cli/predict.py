@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -38,11 +39,11 @@ class Reading:
 
 def predict(images: list[str], model: Path | None, form: str, explain: Path | None) -> int:
     """Read pictures, print digits; 1 where some could not be read, else 0."""
-    paths = [path for image in images for path in _files(image)]
+    paths = [path for image in images for path in files_of(image)]
     if explain is not None:
         check_outputs(explain, inputs=[str(path) for path in paths])
     estimator = estimator_of(model)
-    readings = _read(paths)
+    readings = [_reading(path) for path in shown(paths)]
     rows = [reading.row for reading in readings if reading.row is not None]
     found = [reading for reading in readings if reading.row is not None]
     if found:
@@ -57,7 +58,7 @@ def predict(images: list[str], model: Path | None, form: str, explain: Path | No
     return int(len(found) < len(readings))
 
 
-def _files(image: str) -> list[Path]:
+def files_of(image: str) -> list[Path]:
     """The files that an argument stands for: itself, a folder's pictures or a pattern's."""
     path = Path(image)
     if path.is_dir():
@@ -84,15 +85,15 @@ def estimator_of(path: Path | None) -> Any:
     return loaded(path)
 
 
-def _read(paths: list[Path]) -> list[Reading]:
+def shown(paths: list[Path]) -> Iterable[Path]:
+    """The paths, with a progress bar where there are many."""
     if len(paths) < MANY:
-        return [_reading(path) for path in paths]
+        return paths
     from rich.progress import track
 
     from .screen import progress_console
 
-    bar = track(paths, "Reading", console=progress_console(), transient=True)
-    return [_reading(path) for path in bar]
+    return track(paths, "Reading", console=progress_console(), transient=True)
 
 
 def _reading(path: Path) -> Reading:
@@ -131,16 +132,20 @@ def _record(reading: Reading, classes: Array) -> dict[str, Any]:
 
 
 def _print_csv(readings: list[Reading], classes: Array) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["file", "label", "probability", "error"])
+    rows: list[list[Any]] = [["file", "label", "probability", "error"]]
     for reading in readings:
         if reading.probabilities is None:
-            writer.writerow([reading.path, "", "", reading.error])
+            rows.append([reading.path, "", "", reading.error])
         else:
             best = int(reading.probabilities.argmax())
-            probability = f"{reading.probabilities[best]:.6f}"
-            writer.writerow([reading.path, classes[best], probability, ""])
+            rows.append([reading.path, classes[best], f"{reading.probabilities[best]:.6f}", ""])
+    print_csv(rows)
+
+
+def print_csv(rows: list[list[Any]]) -> None:
+    """Print a table with commas."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
     print(buffer.getvalue(), end="")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import ExitStack, suppress
 from io import BytesIO
 from math import isfinite
+from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -23,10 +25,13 @@ LONGEST_SIDE = 1000
 MOST_PIXELS = 64_000_000
 
 _ORIENTATION = 0x0112
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _CLEAR = ("RGBA", "RGBa", "LA", "La", "PA")
 # Formats that Pillow hands over to another program.
 _FOREIGN = ("EPS", "WMF")
+
+_OPENING = Lock()
 
 
 class UnreadableImageError(ValueError):
@@ -58,16 +63,40 @@ def decode(source: Any) -> Image:
     UnreadableImageError
         If there is no picture in it, or one of more than MOST_PIXELS.
     """
+    return decode_sized(source)[0]
+
+
+def decode_sized(source: Any) -> tuple[Image, tuple[int, int]]:
+    """Decode a picture, and tell how large it was.
+
+    Parameters
+    ----------
+    source : str, path-like, bytes, binary file object, PIL.Image.Image or array-like
+        As for `decode`.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        What `decode` returns.
+    size : tuple of int
+        Width and height of the whole picture in pixels, upright.
+
+    Raises
+    ------
+    UnreadableImageError
+        As for `decode`.
+    """
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(source, Image.Image):
-        return _guarded(source)
+        return _guarded(source, source.size)
     if isinstance(source, (list, tuple)) or hasattr(source, "__array__"):
-        return _bounded(image_of(_as_array(source)))
+        image = image_of(_as_array(source))
+        return _bounded(image), image.size
     with ExitStack() as stack:
         stream = _stream(source, stack)
         try:
-            image = Image.open(stream)
+            image = _opened(stream)
         except UnidentifiedImageError as error:
             raise UnreadableImageError("holds no picture of a known format") from error
         except Exception as error:
@@ -75,8 +104,9 @@ def decode(source: Any) -> Image:
             # decompression bombs is a warning that filters may turn into an exception.
             raise UnreadableImageError(f"cannot be opened: {_told(error)}") from error
         stack.enter_context(image)
-        image.draft(None, _draft_size(image.size))
-        return _guarded(image)
+        size = image.size
+        image.draft(None, _draft_size(size))
+        return _guarded(image, size)
 
 
 def image_of(pixels: Array) -> Image:
@@ -175,10 +205,20 @@ def _stream(source: Any, stack: ExitStack) -> BinaryIO:
     return BytesIO(content)
 
 
+def _opened(stream: BinaryIO) -> Image:
+    """The picture in a stream, its size not yet judged: Pillow's limit is above our own."""
+    from PIL import Image
+
+    # One thread at a time, so that each puts back the filters that were there before all of them.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(stream)
+
+
 def _told(error: BaseException) -> str:
-    """What an exception says, in one line."""
+    """What an exception says, in one line without a full stop."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(reason).split())
+    return " ".join(str(reason).split()).rstrip(".")
 
 
 def _draft_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -186,14 +226,15 @@ def _draft_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] / shrink)), max(1, round(size[1] / shrink))
 
 
-def _guarded(image: Image) -> Image:
-    """The image in eight bits, upright, bounded; decoders' exceptions as our own."""
+def _guarded(image: Image, size: tuple[int, int]) -> tuple[Image, tuple[int, int]]:
+    """The image in eight bits, upright, bounded, and its size; decoders' exceptions as our own."""
     if image.format in _FOREIGN:
         raise UnreadableImageError(f"is in the format {image.format}, which is not read here")
     _check_size(*image.size)
     try:
         orientation = _orientation(image)
-        return _upright(_bounded(eight_bits(image)), orientation)
+        upright = _upright(_bounded(eight_bits(image)), orientation)
+        return upright, size[::-1] if orientation in _ON_ITS_SIDE else size
     except UnreadableImageError:
         raise
     except Exception as error:

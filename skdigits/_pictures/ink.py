@@ -98,7 +98,7 @@ def connected(weak: Array, strong: Array) -> Array:
     return kept[labels]
 
 
-def amount_of(contrast: Contrast, digit: Array, mask: Array) -> Array:
+def amount_of(contrast: Contrast, digit: Array, mask: Array, size: int | None = None) -> Array:
     """How much ink there is, relative to the strongest nearby, so that faint strokes come out.
 
     Parameters
@@ -107,6 +107,9 @@ def amount_of(contrast: Contrast, digit: Array, mask: Array) -> Array:
     digit, mask : ndarray of bool, shape (height, width)
         Which pixels are the digit's, and which are ink at all. Around the digit, but not on other
         ink, its strokes may fade out.
+    size : int, default=None
+        Side in pixels of the picture that one digit would have to itself; None takes the longer
+        side of this one.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def amount_of(contrast: Contrast, digit: Array, mask: Array) -> Array:
     """
     values = contrast.ink
     middle = median(values[digit])
-    size = max(3, max(digit.shape) // 24 * 2 + 1)
+    size = max(3, (size or max(digit.shape)) // 24 * 2 + 1)
     nearby = maximum_filter(np.where(digit, values, np.float32(0)), size)
     full = np.clip(nearby, 0.5 * middle, 1.5 * middle)
     none = np.maximum(_NONE * full, 0.5 * _floor(contrast))

@@ -14,7 +14,7 @@ from .brightness import brightness
 from .decoding import UnreadableImageError, decode
 from .form import SIDE, cropped, is_in_form, to_form
 from .ink import amount_of, find_ink, holds_square, sheet_of
-from .paper import border_of, contrast, local_contrast
+from .paper import Contrast, border_of, contrast, local_contrast
 from .strokes import digit_of
 from .weight import outline
 
@@ -93,7 +93,7 @@ def read_digit_images(images: Any, errors: str = "raise") -> Array:
         try:
             rows.append(read_one(source))
         except UnreadableImageError as error:
-            message = f"{_name(source, index)}: {error}."
+            message = f"{name_of(source, index)}: {error}."
             if errors == "raise":
                 raise UnreadableImageError(message) from error.__cause__
             if errors == "warn":
@@ -171,6 +171,28 @@ def find_digit(image: Image) -> Array:
 
 def _digit_in(image: Image) -> Array:
     """The ink of the only digit in a picture of moderate size."""
+    found, mask = ink_in(image)
+    return amount_of(found, digit_of(mask), mask)
+
+
+def ink_in(image: Image) -> tuple[Contrast, Array]:
+    """All the ink of a picture of moderate size, the paper's surroundings left out.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        In mode L, RGB or RGBA.
+
+    Returns
+    -------
+    found : Contrast
+    mask : ndarray of bool, shape (height, width)
+
+    Raises
+    ------
+    UnreadableImageError
+        If nothing stands out from the paper.
+    """
     values = brightness(np.asarray(image))
     if min(values.shape) < 3:
         raise UnreadableImageError(f"holds no digit: {image.width} × {image.height} pixels")
@@ -184,7 +206,7 @@ def _digit_in(image: Image) -> Array:
     if float(border_of(mask).mean()) > _SHADED and holds_square(mask, _SHADOW):
         found = local_contrast(values)
         mask = find_ink(found)
-    return amount_of(found, digit_of(mask), mask)
+    return found, mask
 
 
 def _on_sheet(values: Array, rows: slice, columns: slice, inside: Array) -> Array:
@@ -228,7 +250,7 @@ def _is_pil(image: Any) -> bool:
     return any(kind.__module__ == "PIL.Image" for kind in type(image).__mro__)
 
 
-def _name(source: Any, index: int) -> str:
+def name_of(source: Any, index: int = 0) -> str:
     """What messages call a picture."""
     path = source if isinstance(source, (str, os.PathLike)) else None
     path = path or getattr(source, "filename", None) or getattr(source, "name", None)

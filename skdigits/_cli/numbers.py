@@ -1,0 +1,149 @@
+"""``skdigits predict --number``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skdigits.preprocessing import Number, UnreadableImageError, read_number
+
+from .arguments import check_outputs, one_line
+from .predict import estimator_of, files_of, print_csv, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Reading:
+    """A file and the number in it; `error` says why there is none."""
+
+    path: Path
+    number: Number | None = None
+    error: str | None = None
+
+
+def predict_numbers(images: list[str], model: Path | None, form: str, explain: Path | None) -> int:
+    """Read a number from each picture, print them; 1 where some could not be read, else 0."""
+    paths = [path for image in images for path in files_of(image)]
+    if explain is not None:
+        check_outputs(explain, inputs=[str(path) for path in paths])
+    estimator = estimator_of(model)
+    readings = [_reading(path, estimator) for path in shown(paths)]
+    {"text": _print_text, "json": _print_json, "csv": _print_csv}[form](
+        readings, estimator.classes_
+    )
+    if explain is not None:
+        _explain([reading for reading in readings if reading.number], estimator.classes_, explain)
+    return int(any(reading.number is None for reading in readings))
+
+
+def _reading(path: Path, estimator: Any) -> Reading:
+    try:
+        return Reading(path, read_number(path, estimator))
+    except UnreadableImageError as error:
+        return Reading(path, error=one_line(error))
+
+
+def _sure(number: Number) -> float:
+    """The probability that all digits are right, if they are independent."""
+    return float(np.prod(number.confidences))
+
+
+def _print_text(readings: list[Reading], classes: Array) -> None:
+    width = max(len(str(reading.path)) for reading in readings)
+    longest = max(len(reading.number.text) if reading.number else 0 for reading in readings)
+    for reading in readings:
+        if reading.number is None:
+            print(reading.error, file=sys.stderr)
+            continue
+        text = reading.number.text
+        print(f"{reading.path!s:{width}}  {text:{longest}}  {_sure(reading.number):7.2%}")
+
+
+def _print_json(readings: list[Reading], classes: Array) -> None:
+    print(json.dumps([_record(reading, classes) for reading in readings], indent=1))
+
+
+def _record(reading: Reading, classes: Array) -> dict[str, Any]:
+    if reading.number is None:
+        return {"file": str(reading.path), "number": None, "error": reading.error}
+    labels = [str(label) for label in classes]
+    number = reading.number
+    digits = [
+        {
+            "label": labels[int(row.argmax())],
+            "box": box.tolist(),
+            "probabilities": dict(zip(labels, np.round(row, 6).tolist(), strict=True)),
+        }
+        for box, row in zip(number.boxes, number.probabilities, strict=True)
+    ]
+    return {"file": str(reading.path), "number": number.text, "digits": digits}
+
+
+def _print_csv(readings: list[Reading], classes: Array) -> None:
+    rows: list[list[Any]] = [["file", "number", "probability", "error"]]
+    for reading in readings:
+        if reading.number is None:
+            rows.append([reading.path, "", "", reading.error])
+        else:
+            rows.append([reading.path, reading.number.text, f"{_sure(reading.number):.6f}", ""])
+    print_csv(rows)
+
+
+def _explain(found: list[Reading], classes: Array, output: Path) -> None:
+    """Save a picture of each line with its boxes, and of what the network saw of each digit."""
+    from .screen import progress_console, write_picture
+
+    console = progress_console()
+    if not found:
+        console.print(f"No picture {output}: no file could be read.")
+        return
+
+    def draw(figure: Figure) -> None:
+        groups = figure.subfigures(len(found), 1, squeeze=False).ravel()
+        for group, reading in zip(groups, found, strict=True):
+            _draw(group, reading, classes)
+
+    write_picture(output, (7, 2.6 * len(found)), draw, console)
+
+
+def _draw(group: Any, reading: Reading, classes: Array) -> None:
+    """A line above, its digits below."""
+    number = reading.number
+    assert number is not None
+    name = str(reading.path)
+    name = name if len(name) <= 60 else f"…{name[-59:]}"
+    group.suptitle(f"{name}  {number.text}, {_sure(number):.1%}", size="small")
+    grid = group.add_gridspec(2, max(len(number.text), 4), height_ratios=(1.4, 1))
+    line = group.add_subplot(grid[0, :])
+    _draw_line(line, reading.path, number)
+    for i, row in enumerate(number.rows):
+        digit = group.add_subplot(grid[1, i])
+        digit.imshow(row.reshape(28, 28), cmap="gray", vmin=0, vmax=255)
+        best = int(number.probabilities[i].argmax())
+        digit.set_title(f"{classes[best]}  {number.confidences[i]:.0%}", size="x-small")
+        digit.set_xticks([])
+        digit.set_yticks([])
+
+
+def _draw_line(ax: Any, path: Path, number: Number) -> None:
+    """The picture with a box around each digit."""
+    from matplotlib.patches import Rectangle
+
+    from skdigits._pictures.decoding import decode_sized
+    from skdigits.displays import VERMILLION
+
+    image, (width, height) = decode_sized(path)
+    ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
+    for left, top, right, bottom in number.boxes.tolist():
+        corner, sides = (left, top), (right - left, bottom - top)
+        ax.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=VERMILLION))
+    ax.set_axis_off()
