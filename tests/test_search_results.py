@@ -221,6 +221,24 @@ def test_lines_pass_their_values_on_the_way_to_their_scores():
     assert max(np.array(heights)[~fine]) < min(np.array(heights)[fine])
 
 
+@pytest.mark.parametrize(("worst", "best"), [(0.762, 0.896), (0.9412, 0.9436), (-3.0, -0.5)])
+def test_the_scale_of_lines_says_where_it_is(worst, best):
+    found = results(grid(**param_grid("small")))
+    found["mean_test_score"] = np.linspace(worst, best, 8)
+    display = SearchResultsDisplay.from_results(found)
+    factor = 1 if worst < 0 else 100
+    ends = [line.get_ydata()[-1] for line in display.ax_.lines if len(line.get_xdata()) == 4]
+    ticks = display.ax_.get_yticks()
+    # On the straight line from the worst score's height to the best one's.
+    expected = np.interp(ticks, [min(ends), max(ends)], [factor * worst, factor * best])
+    shown = [
+        float(label.get_text().replace("\N{MINUS SIGN}", "-"))
+        for label in display.ax_.get_yticklabels()
+    ]
+    assert len(shown) > 3
+    np.testing.assert_allclose(shown, expected, atol=1e-9)
+
+
 def test_one_diverged_candidate_does_not_level_the_others():
     params = grid(**param_grid("small"))
     found = results(params)
@@ -288,14 +306,16 @@ def test_a_csv_file_gives_the_same_picture(tmp_path):
     columns = {
         f"param_{name}": [each[name] for each in found["params"]] for name in found["params"][0]
     }
-    pd.DataFrame(found | columns).to_csv(tmp_path / "results.csv", index=False)
+    # As skdigits tune writes it, the best first.
+    table = pd.DataFrame(found | columns).sort_values("mean_test_score", ascending=False)
+    table.to_csv(tmp_path / "results.csv", index=False)
     again = SearchResultsDisplay.from_results(pd.read_csv(tmp_path / "results.csv"))
     display = SearchResultsDisplay.from_results(found)
     assert [axis.name for axis in again.axes] == [axis.name for axis in display.axes]
     for one, two in zip(again.axes, display.axes, strict=True):
         assert one.labels == two.labels
-        np.testing.assert_array_equal(one.index, two.index)
-    np.testing.assert_array_equal(again.mean_scores, display.mean_scores)
+        np.testing.assert_array_equal(one.index, two.index[table.index])
+    np.testing.assert_array_equal(again.mean_scores, display.mean_scores[table.index])
 
 
 def tree(**settings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil, log10
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -142,8 +141,9 @@ def _finish(ax: Axes, display: SearchResultsDisplay, scores: Scores) -> None:
     ax.set_ylim(FAILED_AT - 0.04 if scores.failed.any() else -0.02, 1.08)
     ax.yaxis.tick_right()
     ax.yaxis.set_label_position("right")
-    ticks = MaxNLocator(6).tick_values(scores.low, scores.high)
-    n_decimals = max(0, ceil(-log10(ticks[1] - ticks[0])))
+    ticks = np.asarray(MaxNLocator(6).tick_values(scores.low, scores.high))
+    # As few decimals as tell 77.5 from 78.
+    n_decimals = next(n for n in range(17) if np.allclose(ticks, ticks.round(n), 1e-12, 1e-12))
     inside = [tick for tick in ticks if scores.low <= tick <= scores.high]
     ax.set_yticks(
         [_height(scores, tick) for tick in inside], [f"{tick:.{n_decimals}f}" for tick in inside]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -93,7 +95,7 @@ def _columns(results: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _axis(name: str, values: Sequence[Any]) -> ParameterAxis:
-    values = [ABSENT if _is_missing(value) else value for value in values]
+    values = [ABSENT if _is_missing(value) else _read(value) for value in values]
     if all(_is_number(value) for value in values):
         numbers = np.array([float(value) for value in values])
         distinct, index = np.unique(numbers, return_inverse=True)
@@ -111,6 +113,14 @@ def _axis(name: str, values: Sequence[Any]) -> ParameterAxis:
 
 def _is_missing(value: Any) -> bool:
     return value is np.ma.masked or (isinstance(value, float) and np.isnan(value))
+
+
+def _read(value: Any) -> Any:
+    """A tuple of numbers that a CSV file has as text; other values as they are."""
+    if isinstance(value, str) and value.startswith("("):
+        with suppress(ValueError, SyntaxError):
+            return literal_eval(value)
+    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -26,8 +26,8 @@ class SearchResultsDisplay:
     Parameters
     ----------
     results : dict of str to array-like of shape (n_candidates,) or DataFrame
-        `cv_results_` of a search, also when read back from a CSV file. Needed are "params" or
-        the columns "param_…", and the mean scores; their spread where there is one.
+        `cv_results_` of a search, also when read back from a CSV file. Needed are ``params`` or
+        the columns ``param_…``, and the mean scores; their spread where there is one.
     metric : str, default="score"
         Whose scores are shown, "mean_test_<metric>".
     score_name : str, default=None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._search_results import SearchResultsDisplay
 
 # Scores this many times as far from the best as the median is are off the scale.
-N_MEDIANS = 4
+N_MEDIANS = 6
 
 
 class Scores:
