@@ -124,13 +124,14 @@ autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+toc_object_entries_show_parents = "hide"
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     # Scripts that train for long, or are no lessons.
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"(^|/)(?!plot_)[^/]+\.py$",
     "within_subsection_order": "gallery_order.Order",
     "doc_module": ("skdigits",),
     "backreferences_dir": "generated/backreferences",
@@ -148,6 +149,7 @@ html_css_files = ["skdigits.css"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "skdigits"},
     "navigation_with_keys": False,

@@ -36,7 +36,7 @@ print(f"{len(client.scheduler_info()['workers'])} workers")
 
 search = RandomizedSearchCV(
     DigitANNClassifier((64,), epochs=8, random_state=0),
-    {"learning_rate": loguniform(3e-4, 3e-2), "label_smoothing": [0.0, 0.05, 0.1]},
+    {"learning_rate": loguniform(1e-3, 3e-2), "label_smoothing": [0.0, 0.05, 0.1]},
     n_iter=6,
     cv=3,
     random_state=0,
@@ -44,13 +44,14 @@ search = RandomizedSearchCV(
 start = time.perf_counter()
 with joblib.parallel_config(backend="dask", scatter=[X, y]):
     search.fit(X, y)
-print(f"{search.n_splits_ * 6} fits in {time.perf_counter() - start:.0f} s, start of TensorFlow in")
-print("each worker included")
+seconds = time.perf_counter() - start
+print(f"{search.n_splits_ * 6} fits in {seconds:.0f} s, TensorFlow's start in each worker included")
 client.close()
 cluster.close()
 
 # %%
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 results = search.cv_results_
 rates = [params["learning_rate"] for params in results["params"]]
@@ -69,6 +70,9 @@ for value, (marker, colour) in styles.items():
         label=f"label_smoothing {value:g}",
     )
 ax.set(xscale="log", xlabel="learning_rate", ylabel="Accuracy in cross-validation in %")
+ax.xaxis.set_major_formatter("{x:g}")
+ax.xaxis.set_minor_formatter(NullFormatter())
 ax.grid(alpha=0.3)
 ax.legend()
-print("Best:", search.best_params_, f"{search.best_score_:.2%}")
+best = {name: f"{value:.2g}" for name, value in search.best_params_.items()}
+print("Best:", best, f"{search.best_score_:.2%}")

@@ -80,9 +80,9 @@ for name, scores, gains in zip(changes, accuracy, gain, strict=True):
     print(f"{name:28}{f'{scores.mean():.2f} ± {scores.std(ddof=1):.2f}':>26}{spread:>20}")
 
 # %%
-# Small dots are the seeds, large ones their mean. Blue gains and orange loses more than two standard
-# errors; grey can't be told from chance on so few digits and seeds, and might come out otherwise on
-# the full MNIST.
+# Small dots are the seeds, large ones their mean. Blue gains and orange loses more than two
+# standard errors; grey can't be told from chance on so few digits and seeds, and might come out
+# otherwise on the full MNIST.
 
 import matplotlib.pyplot as plt
 

@@ -106,11 +106,26 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 address = f"http://127.0.0.1:{server.server_port}/"
-for i in range(5):
+answers = []
+for i in range(8):
     picture = Image.fromarray(255 - X_test[i].reshape(28, 28)).resize((56, 56))
     png = io.BytesIO()
     picture.save(png, "PNG")
     with opener.open(urllib.request.Request(address, data=png.getvalue())) as answer:
-        print(f"a {y_test[i]}, read as", answer.read().decode())
+        answers.append(json.load(answer))
+print(answers[0])
 server.shutdown()
 server.server_close()
+
+# %%
+# And what came back, drawn:
+
+from skdigits.displays import DigitGridDisplay
+
+display = DigitGridDisplay(
+    X_test[:8],
+    y_true=y_test[:8],
+    y_pred=[answer["label"] for answer in answers],
+    confidence=[answer["probability"] for answer in answers],
+)
+_ = display.plot(n_columns=8)

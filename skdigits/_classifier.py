@@ -185,8 +185,6 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
        2016, arXiv 1512.00567.
     .. [5] C. Guo et al., "On calibration of modern neural networks", ICML 2017, arXiv
        1706.04599.
-    .. [6] L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent",
-       CVPR 2022, arXiv 2106.05237.
 
     Examples
     --------
@@ -276,7 +274,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Validation rows, for the curves and for early stopping in place of a split.
         teacher : DigitANNClassifier, default=None
             A fitted classifier of the same classes, whose probabilities take the place of the
-            labels [6]_: it is shown the rows that this network sees, after scaling and
+            labels [1]_: it is shown the rows that this network sees, after scaling and
             deformation. Neither cloned nor kept.
         checkpoint : str or path-like, default=None
             File for the state of a long fit, written every few epochs in at most 2 % of the
@@ -297,6 +295,11 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             `checkpoint` is a file of another fit.
         OSError
             If `checkpoint` can't be written.
+
+        References
+        ----------
+        .. [1] L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent",
+           CVPR 2022, arXiv 2106.05237.
         """
         params, kind = self._checked_parameters(), type(X)
         with self._unchanged_on_failure():
