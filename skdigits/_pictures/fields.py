@@ -321,7 +321,8 @@ def _no_strokes(
         thinner = line.thickness < max(_THINNER * stroke, 1.6 * ruled)
         if fainter or (thinner and _reaches_ends(on)):
             found.append(line)
-    return found
+    # Where most are, all are: what is written may hide one of a ruling.
+    return down if len(down) > 2 and 2 * len(found) > len(down) else found
 
 
 def _without_remains(mask: Array, across: list[_Line], down: list[_Line]) -> Array:
@@ -345,7 +346,7 @@ def _without_boxes(mask: Array) -> Array:
     for number, (rows, columns) in enumerate(boxes, 1):
         window = labels[rows, columns]
         part = window == number
-        long = part.shape[1] > 0.6 * highest and part.shape[0] < 0.25 * part.shape[1]
+        long = part.shape[1] > _LONGER * highest and part.shape[0] < 0.25 * part.shape[1]
         if (long and is_bar(part)) or (_holds_others(window, number) and is_frame(part)):
             kept[number] = False
     return kept[labels]
