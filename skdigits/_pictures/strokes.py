@@ -27,7 +27,7 @@ _FARTHEST = 0.35
 
 # A digit with an underline that touches it is so much wider than high, and the underline goes on
 # to both sides of it by this share of its width.
-_UNDERLINED, _GOES_ON = 1.2, 0.1
+_UNDERLINED, _GOES_ON = 1.5, 0.1
 
 # No digit is less than so many pixels high, which 160 are for a page.
 _SMALLEST = 5
