@@ -16,9 +16,9 @@ from skdigits import load_pretrained
 from skdigits._cli import main
 from skdigits._pictures.cuts import cut, in_pieces
 from skdigits._pictures.decoding import decode_sized
-from skdigits._pictures.fields import runs_down
 from skdigits._pictures.line import on_line
 from skdigits._pictures.path import Hypothesis, best_path
+from skdigits._pictures.straight import runs_down
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import Number, UnreadableImageError, read_digit_images, read_number
 
@@ -27,7 +27,7 @@ Y = np.asarray(Y).astype(str)
 MODEL = load_pretrained()
 # Digits that nobody could misread: the surest ones of each class.
 SURE = MODEL.predict_proba(X).max(axis=1) * (MODEL.predict(X).astype(str) == Y)
-CLEAR = {digit: np.flatnonzero((digit == Y) & (SURE > 0.9999))[:12] for digit in np.unique(Y)}
+CLEAR = {digit: np.argsort(-SURE * (digit == Y))[:12] for digit in np.unique(Y)}
 
 
 def ink_of(text, height=60, gap=0.3, seed=0):
@@ -136,7 +136,6 @@ def test_boxes_of_a_form_are_left_out(between, strength):
 
 
 def test_touching_digits_are_cut():
-    ink, _ = ink_of("38")
     three, eight = ink_of("3")[0], ink_of("8", seed=3)[0]
     ink = np.zeros((60, three.shape[1] + eight.shape[1] - 1))
     ink[:, : three.shape[1]] = three
@@ -334,6 +333,23 @@ def test_explanation_of_numbers(run, folder, tmp_path):
     assert "Picture saved" in err
     with Image.open(tmp_path / "seen.png") as picture:
         assert min(picture.size) > 400
+
+
+# An underline that touches the only digit
+
+
+@pytest.mark.parametrize("digit", list("0123456789"))
+@pytest.mark.parametrize("wide", [2.0, 2.6])
+def test_a_joined_underline_is_left_out(digit, wide):
+    ink, _ = ink_of(digit, 100, seed=2)
+    side = (round(100 * wide) + ink.shape[1]) // 2 - ink.shape[1] // 2
+    canvas = np.pad(ink, [(0, 12), (side // 2, side // 2)])
+    alone = read_digit_images(on_paper(canvas))
+    lowest = np.flatnonzero((ink > 0.5).any(axis=1))[-1]
+    canvas[lowest - 1 : lowest + 4] = 1
+    assert ndimage.label(canvas > 0.5, np.ones((3, 3)))[1] <= 2
+    underlined = read_digit_images(on_paper(canvas))
+    assert np.corrcoef(alone[0], underlined[0])[0, 1] > 0.9
 
 
 # Huge pictures

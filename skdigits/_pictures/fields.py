@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.ndimage import find_objects, label, maximum_filter
@@ -11,6 +11,7 @@ from scipy.ndimage import find_objects, label, maximum_filter
 from .ink import NEIGHBOURS
 from .marks import is_bar, is_frame
 from .paper import Contrast, median
+from .straight import Line, level_lines, without_lines, zone_of
 from .weight import stroke_width
 
 Array = np.ndarray[Any, Any]
@@ -33,9 +34,6 @@ _DOWN_COVERS = 0.7
 # Lines are so many times as long as digits are high.
 _LONGER = 1.2
 
-# So much of that is free of strokes that cross it.
-_BARE = 0.6
-
 # At either end, a tenth of its height, the side of a box covers so much. A digit leaves some room.
 _END_COVERS = 0.6
 
@@ -45,22 +43,11 @@ _FAINTER, _THINNER = 0.7, 0.6
 # What lies on lines to this share is left of them.
 _MOSTLY = 0.7
 
-_MOST_LINES = 40
-
 # More lines than this are a ruled sheet, on which boxes are not looked for one pair at a time.
 _MOST_PAIRED = 8
 
 # The lowest box, in pixels.
 _LOWEST = 14
-
-
-class _Line(NamedTuple):
-    """A straight line from left to right: its pixels, its thickness, where it starts and ends."""
-
-    zone: Array
-    thickness: float
-    middle: float
-    slope: float
 
 
 def without_fields(mask: Array, contrast: Contrast) -> Array:
@@ -96,16 +83,16 @@ def without_fields(mask: Array, contrast: Contrast) -> Array:
     sides = []
     if len(across) <= _MOST_PAIRED:
         sides = _sides(weak, across) + _sides(mask, across)
-        rest = _without(rest.T, sides).T
+        rest = without_lines(rest.T, sides).T
     found = level_lines(weak.T, _DOWN_COVERS, _STEEPEST, thickest)
     down = _no_strokes(found, across, rest.T, contrast.ink.T, usual)
-    rest = _without(rest.T, down).T
+    rest = without_lines(rest.T, down).T
     return _without_boxes(_without_remains(rest, across, [*sides, *down]))
 
 
-def _without_level(mask: Array, weak: Array, thickest: float) -> tuple[Array, list[_Line]]:
+def _without_level(mask: Array, weak: Array, thickest: float) -> tuple[Array, list[Line]]:
     """The ink without lines from left to right; shorter ones once the longer ones are gone."""
-    rest, across = mask, list[_Line]()
+    rest, across = mask, list[Line]()
     for _ in range(3):
         if not rest.any():
             break
@@ -117,16 +104,16 @@ def _without_level(mask: Array, weak: Array, thickest: float) -> tuple[Array, li
         if not new or not _longer_than_digits(rest, new, columns):
             break
         across += new
-        rest = _without(rest, new)
+        rest = without_lines(rest, new)
     return rest, across
 
 
-def _longer_than_digits(mask: Array, lines: list[_Line], columns: slice) -> bool:
+def _longer_than_digits(mask: Array, lines: list[Line], columns: slice) -> bool:
     """Whether lines in those columns are longer than the bar of a 7 would be.
 
     That is longer than what else there is is high, unless that crosses all of the picture.
     """
-    rest = mask & ~_zone(lines, mask.shape)
+    rest = mask & ~zone_of(lines, mask.shape)
     boxes = find_objects(label(rest, NEIGHBOURS)[0])
     tallest = max((rows.stop - rows.start for rows, _ in boxes), default=0)
     length = columns.stop - columns.start
@@ -144,115 +131,19 @@ def _extent(mask: Array) -> tuple[slice, slice]:
     return slice(starts[0], stops[0]), slice(starts[1], stops[1])
 
 
-def runs_down(mask: Array) -> tuple[Array, Array]:
-    """How long the run of ink is in which each pixel lies, from top to bottom, and its first row.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (height, width)
-
-    Returns
-    -------
-    lengths, firsts : ndarray of int, shape (height, width)
-        Lengths are 0 where there is no ink; first rows have no meaning there.
-    """
-    height = mask.shape[0]
-    rows = np.arange(height)[:, None]
-    firsts = np.maximum.accumulate(np.where(mask, -1, rows), axis=0) + 1
-    lasts = np.minimum.accumulate(np.where(mask, height, rows)[::-1], axis=0)[::-1]
-    return np.where(mask, lasts - firsts, 0), firsts
-
-
-def level_lines(weak: Array, covers: float, steepest: float, thickest: float) -> list[_Line]:
-    """The straight lines through a mask from its left to its right.
-
-    Parameters
-    ----------
-    weak : ndarray of bool, shape (height, width)
-    covers : float
-        Share of the width that a line has ink in at least.
-    steepest : float
-        Largest slope in pixels per pixel.
-    thickest : float
-        Largest thickness in pixels.
-
-    Returns
-    -------
-    list of _Line
-    """
-    height, width = weak.shape
-    lengths, firsts = runs_down(weak)
-    rows, columns = np.nonzero((lengths > 0) & (lengths <= thickest))
-    tops = rows == firsts[rows, columns]
-    rows, columns = rows[tops], columns[tops]
-    thick = lengths[rows, columns]
-    n_slopes = 2 * int(steepest * width / 1.5) + 1
-    slopes = np.array(sorted(np.linspace(-steepest, steepest, n_slopes), key=abs))
-    lines: list[_Line] = []
-    while len(lines) < _MOST_LINES and rows.size >= _BARE * covers * width:
-        slope, middle = _strongest(rows, columns - width / 2, slopes)
-        off = rows - slope * (columns - width / 2) - middle
-        on = np.abs(off) <= 1.5
-        down = np.arange(height)[:, None] - middle - slope * (np.arange(width) - width / 2)
-        covered = (weak & (np.abs(down) <= 1.5)).any(axis=0)
-        eighths = min(float(part.mean()) for part in np.array_split(covered, 8))
-        if on.sum() < _BARE * covers * width:
-            break
-        thickness = float(np.median(thick[on]))
-        if covered.mean() >= covers and eighths >= 0.2:
-            zone = (down >= -2) & (down <= thickness + 1.5)
-            lines.append(_Line(zone, thickness, middle, slope))
-            # Ruled lines are parallel, in perspective nearly so.
-            slopes = slope + np.arange(-3, 4) * 1.5 / width
-        beside = np.abs(off) > thickness + 2
-        rows, columns, thick = rows[beside], columns[beside], thick[beside]
-    return lines
-
-
-def _strongest(rows: Array, columns: Array, slopes: Array) -> tuple[float, float]:
-    """Slope and row in the middle of the line with most points, in two neighbouring rows."""
-    best, found = -1, (0.0, 0.0)
-    for slope in slopes:
-        places = np.rint(rows - slope * columns).astype(int)
-        least = int(places.min())
-        counts = np.bincount(places - least, minlength=2)
-        pairs = counts[:-1] + counts[1:]
-        if pairs.max() > 1.02 * best:
-            best = int(pairs.max())
-            found = float(slope), least + int(pairs.argmax()) + 0.5
-    return found
-
-
-def _widened(line: _Line, columns: slice, shape: tuple[int, ...]) -> _Line:
+def _widened(line: Line, columns: slice, shape: tuple[int, ...]) -> Line:
     """A line found in some columns, in all of the picture."""
     height, width = shape
     middle = line.middle + line.slope * (width / 2 - (columns.start + columns.stop) / 2)
     down = np.arange(height)[:, None] - middle - line.slope * (np.arange(width) - width / 2)
     zone = (down >= -2) & (down <= line.thickness + 1.5)
-    return _Line(zone, line.thickness, middle, line.slope)
+    return Line(zone, line.thickness, middle, line.slope)
 
 
-def _without(mask: Array, lines: list[_Line]) -> Array:
-    """The ink without these lines, but with the strokes that cross them."""
-    rest = mask
-    for line in lines:
-        lengths, _ = runs_down(rest)
-        rest = rest & ~(line.zone & (lengths <= line.thickness + 2))
-    return rest
-
-
-def _zone(lines: list[_Line], shape: tuple[int, ...]) -> Array:
-    """All the pixels on some lines."""
-    zone = np.zeros(shape, bool)
-    for line in lines:
-        zone |= line.zone
-    return zone
-
-
-def _sides(mask: Array, across: list[_Line]) -> list[_Line]:
+def _sides(mask: Array, across: list[Line]) -> list[Line]:
     """Upright lines from one of the lines to another: the sides of boxes; turned by 90°."""
     ordered = sorted(across, key=lambda line: line.middle)
-    between = mask & ~_zone(across, mask.shape)
+    between = mask & ~zone_of(across, mask.shape)
     found = []
     for upper, lower in combinations(ordered, 2):
         top, bottom = upper.middle + upper.thickness + 1, lower.middle - 1
@@ -303,12 +194,12 @@ def _reaches_ends(pixels: Array) -> bool:
 
 
 def _no_strokes(
-    down: list[_Line], across: list[_Line], rest: Array, ink: Array, usual: float
-) -> list[_Line]:
+    down: list[Line], across: list[Line], rest: Array, ink: Array, usual: float
+) -> list[Line]:
     """Those upright lines that are a ruling or a margin; all turned by 90°."""
     if not down or not rest.any():
         return []
-    others = rest & ~_zone(down, rest.shape)
+    others = rest & ~zone_of(down, rest.shape)
     if not others.any():
         return []
     stroke = stroke_width(others.astype(np.float32))
@@ -321,12 +212,13 @@ def _no_strokes(
         thinner = line.thickness < max(_THINNER * stroke, 1.6 * ruled)
         if fainter or (thinner and _reaches_ends(on)):
             found.append(line)
-    return found
+    # Where most are, all are: what is written may hide one of a ruling.
+    return down if len(down) > 2 and 2 * len(found) > len(down) else found
 
 
-def _without_remains(mask: Array, across: list[_Line], down: list[_Line]) -> Array:
+def _without_remains(mask: Array, across: list[Line], down: list[Line]) -> Array:
     """The ink without the corners and crossings of lines that were taken out."""
-    zone = _zone(across, mask.shape) | _zone(down, mask.T.shape).T
+    zone = zone_of(across, mask.shape) | zone_of(down, mask.T.shape).T
     labels, count = label(mask, NEIGHBOURS)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     inside = np.bincount(labels[maximum_filter(zone, 3)], minlength=count + 1)
@@ -345,7 +237,7 @@ def _without_boxes(mask: Array) -> Array:
     for number, (rows, columns) in enumerate(boxes, 1):
         window = labels[rows, columns]
         part = window == number
-        long = part.shape[1] > 0.6 * highest and part.shape[0] < 0.25 * part.shape[1]
+        long = part.shape[1] > _LONGER * highest and part.shape[0] < 0.25 * part.shape[1]
         if (long and is_bar(part)) or (_holds_others(window, number) and is_frame(part)):
             kept[number] = False
     return kept[labels]

@@ -18,6 +18,9 @@ _MOST_PIECES = 9
 # No digit is wider, in heights of a digit, unless it is one piece.
 _WIDEST = 1.5
 
+# No digit is lower, in heights of a digit; commas are.
+_LOWEST = 0.4
+
 # Log probabilities below this one are taken for it: some digits are written that badly.
 _LEAST = -7.0
 
@@ -78,7 +81,7 @@ def hypotheses(pieces: Pieces, amount: Array, owners: Array, height: float) -> l
             if stop - start > 1 and right - left > _WIDEST * height:
                 continue
             cost = _cost(pieces, start, stop, height)
-            if cost > -_LEAST or bottom - top < 0.25 * height:
+            if cost > -_LEAST or bottom - top < _LOWEST * height:
                 continue
             window = slice(max(top - 1, 0), bottom + 1), slice(max(left - 1, 0), right + 1)
             owner = owners[window]

@@ -11,6 +11,7 @@ from scipy.ndimage import find_objects, label, maximum_filter
 from .decoding import UnreadableImageError
 from .ink import NEIGHBOURS
 from .marks import is_bar, is_frame, without_hairs, without_rules
+from .straight import level_lines, without_lines
 
 Array = np.ndarray[Any, Any]
 
@@ -23,6 +24,10 @@ _DOT = 0.05
 # Strokes that are further apart than this share of the digit's size don't belong together.
 _FARTHEST = 0.35
 
+
+# A digit with an underline that touches it is so much wider than high, and the underline goes on
+# to both sides of it by this share of its width.
+_UNDERLINED, _GOES_ON = 1.5, 0.1
 
 # No digit is less than so many pixels high, which 160 are for a page.
 _SMALLEST = 5
@@ -87,7 +92,7 @@ def digit_of(mask: Array) -> Array:
     group = _without_underline(group, labels)
     kept = np.zeros(int(labels.max()) + 1, bool)
     kept[[part.number for part in group]] = True
-    return _without_dots(kept[labels], main.size)
+    return _without_joined_underline(_without_dots(kept[labels], main.size))
 
 
 def _pieces(mask: Array) -> Array:
@@ -243,3 +248,22 @@ def _without_underline(group: list[_Part], labels: Array) -> list[_Part]:
         if not (wide and below and is_bar(_cut(part, labels))):
             kept.append(part)
     return kept or group
+
+
+def _without_joined_underline(digit: Array) -> Array:
+    """The digit without a straight line below that touches it and goes on to both sides."""
+    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+    area = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    part = digit[area]
+    height, width = part.shape
+    if width < _UNDERLINED * height or height < 2 * _SMALLEST:
+        return digit
+    lines = level_lines(part, 0.9, 0.1, 0.2 * height)
+    rest = without_lines(part, [line for line in lines if line.middle > 0.6 * height][:1])
+    within = np.flatnonzero(rest.any(axis=0))
+    margin = _GOES_ON * width
+    if not within.size or within[0] < margin or within[-1] > width - 1 - margin:
+        return digit
+    kept = digit.copy()
+    kept[area] = rest
+    return kept
