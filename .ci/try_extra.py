@@ -13,6 +13,7 @@ BRINGS = {
     "plot": "matplotlib",
     "onnx": "skl2onnx",
     "demo": "gradio",
+    "notebook": "ipywidgets",
     "distributed": "distributed",
 }
 
@@ -55,6 +56,12 @@ def demo(model, X, y):
     assert gradio.Sketchpad
 
 
+def notebook(model, X, y):
+    import ipywidgets
+
+    assert ipywidgets.Output
+
+
 def distributed(model, X, y):
     import joblib
     from distributed import Client, SubprocessCluster
@@ -71,7 +78,6 @@ def distributed(model, X, y):
 X, y = load_mnist_sample(subset="test", return_X_y=True)
 network = skdigits.DigitANNClassifier((32,), epochs=2, random_state=0)
 model = make_pipeline(skdigits.PixelScaler(), network).fit(X, y)
-{"none": nothing, "plot": plot, "onnx": onnx, "demo": demo, "distributed": distributed}[
-    sys.argv[1]
-](model, X, y)
+extras = {each.__name__: each for each in (nothing, plot, onnx, demo, notebook, distributed)}
+extras[sys.argv[1]](model, X, y)
 print(sys.argv[1], "works")
