@@ -9,6 +9,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+__all__ = ["DurableClient"]
+
 
 class DurableClient:
     """A Dask client for joblib whose data outlive the worker that holds them.

@@ -18,13 +18,14 @@ NAMES = {
     "skdigits": """Augmentation DigitANNClassifier DigitImageNormalizer PixelScaler __version__
         datasets displays load load_pretrained make_reference_classifier persistence preprocessing
         presets read_digit_images save""",
+    "skdigits.cluster": "DurableClient",
     "skdigits.datasets": "fetch_mnist load_mnist_sample",
-    "skdigits.displays": """DeformedDigitsDisplay DigitGridDisplay HiddenUnitsDisplay ReadingDisplay
-        TrainingCurveDisplay""",
+    "skdigits.displays": """DeformedDigitsDisplay DigitGridDisplay HiddenUnitsDisplay NumberDisplay
+        ReadingDisplay SearchResultsDisplay TrainingCurveDisplay""",
     "skdigits.onnx": "export to_onnx",
     "skdigits.persistence": "InvalidFileError TRUSTED_TYPES load save",
-    "skdigits.preprocessing": """DigitImageNormalizer PixelScaler UnreadableImageError
-        flatten_images read_digit_images""",
+    "skdigits.preprocessing": """DigitImageNormalizer Number PixelScaler UnreadableImageError
+        flatten_images read_digit_images read_number""",
     "skdigits.presets": "PRESETS Preset RECIPES REFERENCES make_reference_classifier param_grid",
 }
 
@@ -63,6 +64,7 @@ PARAMETERS = {
     "load": "path max_bytes",
     "datasets.fetch_mnist": "subset return_X_y as_frame data_home name",
     "datasets.load_mnist_sample": "subset return_X_y",
+    "preprocessing.read_number": "image model",
     "presets.param_grid": "name step",
 }
 

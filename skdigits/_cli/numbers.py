@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from skdigits.preprocessing import Number, UnreadableImageError, read_number
 
 from .arguments import check_outputs, one_line
 from .predict import estimator_of, files_of, print_csv, shown
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, Any]
 
@@ -41,7 +38,7 @@ def predict_numbers(images: list[str], model: Path | None, form: str, explain: P
         readings, estimator.classes_
     )
     if explain is not None:
-        _explain([reading for reading in readings if reading.number], estimator.classes_, explain)
+        _explain([reading for reading in readings if reading.number], explain)
     return int(any(reading.number is None for reading in readings))
 
 
@@ -98,52 +95,16 @@ def _print_csv(readings: list[Reading], classes: Array) -> None:
     print_csv(rows)
 
 
-def _explain(found: list[Reading], classes: Array, output: Path) -> None:
+def _explain(found: list[Reading], output: Path) -> None:
     """Save a picture of each line with its boxes, and of what the network saw of each digit."""
+    from skdigits.displays import NumberDisplay
+
     from .screen import progress_console, write_picture
 
     console = progress_console()
-    if not found:
+    numbers = [reading.number for reading in found if reading.number is not None]
+    if not numbers:
         console.print(f"No picture {output}: no file could be read.")
         return
-
-    def draw(figure: Figure) -> None:
-        groups = figure.subfigures(len(found), 1, squeeze=False).ravel()
-        for group, reading in zip(groups, found, strict=True):
-            _draw(group, reading, classes)
-
-    write_picture(output, (7, 2.6 * len(found)), draw, console)
-
-
-def _draw(group: Any, reading: Reading, classes: Array) -> None:
-    """A line above, its digits below."""
-    number = reading.number
-    assert number is not None
-    name = str(reading.path)
-    name = name if len(name) <= 60 else f"…{name[-59:]}"
-    group.suptitle(f"{name}  {number.text}, {_sure(number):.1%}", size="small")
-    grid = group.add_gridspec(2, max(len(number.text), 4), height_ratios=(1.4, 1))
-    line = group.add_subplot(grid[0, :])
-    _draw_line(line, reading.path, number)
-    for i, row in enumerate(number.rows):
-        digit = group.add_subplot(grid[1, i])
-        digit.imshow(row.reshape(28, 28), cmap="gray", vmin=0, vmax=255)
-        best = int(number.probabilities[i].argmax())
-        digit.set_title(f"{classes[best]}  {number.confidences[i]:.0%}", size="x-small")
-        digit.set_xticks([])
-        digit.set_yticks([])
-
-
-def _draw_line(ax: Any, path: Path, number: Number) -> None:
-    """The picture with a box around each digit."""
-    from matplotlib.patches import Rectangle
-
-    from skdigits._pictures.decoding import decode_sized
-    from skdigits.displays import VERMILLION
-
-    image, (width, height) = decode_sized(path)
-    ax.imshow(np.asarray(image), cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
-    for left, top, right, bottom in number.boxes.tolist():
-        corner, sides = (left, top), (right - left, bottom - top)
-        ax.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=VERMILLION))
-    ax.set_axis_off()
+    display = NumberDisplay.from_numbers([reading.path for reading in found], numbers)
+    write_picture(output, display.size, lambda figure: display.plot(figure=figure), console)

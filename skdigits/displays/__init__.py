@@ -3,6 +3,7 @@
 from ._deformed_digits import DeformedDigitsDisplay
 from ._digit_grid import DigitGridDisplay
 from ._hidden_units import HiddenUnitsDisplay
+from ._number import NumberDisplay
 from ._reading import ReadingDisplay
 from ._search_results import SearchResultsDisplay
 from ._training_curve import TrainingCurveDisplay
@@ -11,6 +12,7 @@ __all__ = [
     "DeformedDigitsDisplay",
     "DigitGridDisplay",
     "HiddenUnitsDisplay",
+    "NumberDisplay",
     "ReadingDisplay",
     "SearchResultsDisplay",
     "TrainingCurveDisplay",
