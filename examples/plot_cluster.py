@@ -51,7 +51,6 @@ cluster.close()
 
 # %%
 import matplotlib.pyplot as plt
-from matplotlib.ticker import NullFormatter
 
 results = search.cv_results_
 rates = [params["learning_rate"] for params in results["params"]]
@@ -70,8 +69,9 @@ for value, (marker, colour) in styles.items():
         label=f"label_smoothing {value:g}",
     )
 ax.set(xscale="log", xlabel="learning_rate", ylabel="Accuracy in cross-validation in %")
-ax.xaxis.set_major_formatter("{x:g}")
-ax.xaxis.set_minor_formatter(NullFormatter())
+ticks = [0.001, 0.003, 0.01, 0.03]
+ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+ax.minorticks_off()
 ax.grid(alpha=0.3)
 ax.legend()
 best = {name: f"{value:.2g}" for name, value in search.best_params_.items()}
