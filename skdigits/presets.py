@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ._augmentation import Augmentation
 from ._classifier import DigitANNClassifier
 
 __all__ = [
@@ -140,12 +139,13 @@ RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
             **_LONG,
         ),
         "fashion": _recipe(
-            "Pieces of clothing, which stand upright and fill the image.",
+            "Pieces of clothing, which fill the image: in 30 epochs deformation brought nothing.",
             hidden_layer_sizes=(1024, 512),
-            epochs=40,
+            epochs=30,
+            batch_size=256,
             dropout=0.3,
             label_smoothing=0.1,
-            augmentation=Augmentation(rotation=3, scale=0.06, shear=0.03, shift=0.04, elastic=0.0),
+            weight_averaging=True,
         ),
     }
 )

@@ -2,6 +2,7 @@
 
     python examples/benchmarks/choose_recipes.py                 every candidate
     python examples/benchmarks/choose_recipes.py fast --seeds 2  the candidates for one budget
+    python examples/benchmarks/choose_recipes.py --table         what is known so far
 
 Each candidate is trained on 50,000 rows of MNIST's training set and scored on the other 10,000.
 Besides accuracy it prints the expected calibration error as it comes, and the factor for the
@@ -13,8 +14,11 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import defaultdict
 from itertools import product
+from math import nan
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -33,6 +37,8 @@ SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64)}
 HALF = Augmentation(rotation=7.5, scale=0.075, shear=0.1, shift=0.0275, elastic=0.03)
 GENTLER = Augmentation(rotation=5, scale=0.05, shear=0.07, shift=0.018, elastic=0.02)
 GENTLE = Augmentation(rotation=3, scale=0.06, shear=0.03, shift=0.04, elastic=0.0)
+AUGMENTATIONS = {"half": HALF, "gentler": GENTLER, "gentle": GENTLE}
+FIGURES = ("accuracy", "cpu_seconds", "ece", "best_factor")
 AVERAGED: dict[str, Any] = {"weight_averaging": True}
 
 CANDIDATES: dict[str, list[dict[str, Any]]] = {
@@ -41,7 +47,7 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         for smoothing in (0.0, 0.03, 0.05, 0.1)
         for rate in (0.001, 0.002)
     ]
-    + [{"epochs": 25}, AVERAGED],
+    + [{"epochs": 25, "label_smoothing": 0.1}, AVERAGED | {"label_smoothing": 0.1}],
     "small": [
         SMALL | {"epochs": 14, "learning_rate": rate, "label_smoothing": smoothing} | more
         for rate in (0.002, 0.004)
@@ -147,11 +153,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*CANDIDATES, []], default=[], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--table", action="store_true")
     parser.add_argument("--only", default="", help="part of the parameters as printed")
     parser.add_argument("--models", type=Path, default=Path("."), help="where teachers are kept")
     arguments = parser.parse_args()
     results = Results("recipes.json")
-    for name in arguments.names or CANDIDATES:
+    for name in [] if arguments.table else arguments.names or CANDIDATES:
         split = None
         for params, seed in product(CANDIDATES[name], range(arguments.seeds)):
             settings = {"budget": name, "params": repr(params), "seed": seed}
@@ -159,12 +166,33 @@ def main() -> None:
                 continue
             split = split or validation_split("Fashion-MNIST" if name == "fashion" else "mnist_784")
             results.add(settings | versions(), measure(params, seed, split, arguments.models))
-    for row in sorted(results.rows, key=lambda row: (row["budget"], -row["accuracy"])):
+    table(results)
+
+
+def table(results: Results) -> None:
+    """The candidates of each budget, the best first, with what their seeds have in the mean."""
+    rows = defaultdict(list)
+    for row in results.rows:
+        rows[row["budget"], row["params"]].append(row)
+    means = {
+        key: {name: mean([row.get(name, nan) for row in found]) for name in FIGURES}
+        for key, found in rows.items()
+    }
+    print(f"{'budget':16}{'accuracy':>10}{'seeds':>7}{'CPU s':>7}{'ECE':>9}{'factor':>8}")
+    for key in sorted(means, key=lambda key: (key[0], -means[key]["accuracy"])):
+        accuracy, cpu, ece, factor = means[key].values()
+        shown = f"{cpu:7.0f}" if cpu == cpu else "      –"
         print(
-            f"{row['budget']:16}{100 * row['accuracy']:7.2f} % {row['seconds']:7.1f} s   ECE "
-            f"{100 * row['ece']:5.2f} %   factor {row['best_factor']:.2f}   seed {row['seed']}   "
-            f"{row['params']}"
+            f"{key[0]:16}{100 * accuracy:8.2f} %{len(rows[key]):7}{shown}{100 * ece:7.2f} %"
+            f"{factor:8.2f}   {brief(key[1])}"
         )
+
+
+def brief(params: str) -> str:
+    """Parameters in few words."""
+    for name, augmentation in AUGMENTATIONS.items():
+        params = params.replace(repr(augmentation), name)
+    return params.strip("{}").replace("': ", "=").replace("'", "")
 
 
 if __name__ == "__main__":
