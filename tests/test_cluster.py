@@ -113,7 +113,9 @@ def search(scoring=("accuracy", "neg_log_loss")):
     )
     grid = {"ann__learning_rate": [0.001, 0.004], "ann__dropout": [0.0, 0.2]}
     scoring = list(scoring) if isinstance(scoring, tuple) else scoring
-    return GridSearchCV(pipeline, grid, cv=2, scoring=scoring, refit=False)
+    # Dask drops a worker's copy of the rows at a moment when no task waits there for them.
+    options = {"refit": False, "pre_dispatch": "all"}
+    return GridSearchCV(pipeline, grid, cv=2, scoring=scoring, **options)
 
 
 def scores_of(fitted):
@@ -218,8 +220,9 @@ def test_a_cluster_gives_the_bits_of_one_job_and_gets_the_data_once(
     with joblib.parallel_config("dask", **options):
         found = scores_of(search().fit(X, y))
     assert found == reference["one job"]
-    # X went to one worker, and from there to the other one.
-    assert sum(map(len, arrivals(client, X.nbytes).values())) - already <= 1
+    # X went to one worker, and from there to the other one; once more if at the end a task moves
+    # to a worker that had none left. Of the 8 tasks none brings it along.
+    assert sum(map(len, arrivals(client, X.nbytes).values())) - already <= 2
     assert 0 < max(messages) < 20_000
 
 

@@ -172,7 +172,7 @@ def report(arguments: argparse.Namespace, found: dict) -> None:
     same = [runs[1][2] == one[2] for name, runs in found["searches"].items() if "1 thread" in name]
     print(f"scores equal to n_jobs=1's wherever a fit has 1 thread: {all(same)}")
     rate, task = found["tasks_per_second"], found["searches"]["dask, 2 workers of 1 thread"][1][1]
-    print(f"message of a task: {found['message_bytes']:,} bytes; the data, once: "
+    print(f"message of a task: {found['message_bytes']:,} bytes; the rows of all tasks: "
           f"{arguments.rows * 784:,} bytes")  # fmt: skip
     print(f"the scheduler hands out {rate:,.0f} tasks/s: with {task:.3f} s a task it keeps "
           f"{rate * task:,.0f} workers busy, with 10 s {10 * rate:,.0f}")  # fmt: skip

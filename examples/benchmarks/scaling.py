@@ -136,12 +136,19 @@ def report(results: Results) -> None:
               f"in the upper half ** {exponent(sizes[half:], seconds[half:]):.2f}")  # fmt: skip
 
 
+def compact(size: int) -> str:
+    if size >= 10**6:
+        return f"{size / 10**6:g} M"
+    return f"{size / 1000:g} k" if size % 1000 == 0 else str(size)
+
+
 def draw(results: Results) -> None:
     """Log-log picture of all series; each has a colour and a marker of its own."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     figure, axes = plt.subplots(2, 2, figsize=(9, 6.5), layout="constrained")
     # Okabe and Ito's colours, which colour-blind people tell apart.
@@ -152,8 +159,15 @@ def draw(results: Results) -> None:
         if len(sizes) < 2:
             continue
         color, marker, line = styles.get(series, ("#0072B2", "o", "-"))
-        label = f"{series.partition(', ')[2]} ∝ size^{exponent(sizes, seconds):.2f}".strip()
+        power = f"$\\propto$ size$^{{{exponent(sizes, seconds):.2f}}}$"
+        label = f"{series.partition(', ')[2]} {power}".strip()
         ax.loglog(sizes, seconds, color=color, marker=marker, linestyle=line, label=label)
+        ax.set_xticks(sizes, [compact(size) for size in sizes])
+        ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_locator(ticker.NullLocator())
+        ax.yaxis.set_minor_locator(ticker.NullLocator())
+        ax.tick_params(axis="x", labelsize=8)
         ax.set_xlabel(series.partition(",")[0])
         ax.set_ylabel("seconds of the search" if "candidates" in series else "seconds per epoch")
         ax.grid(which="major", color="0.88")
