@@ -129,7 +129,7 @@ RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
         "accurate": _recipe(
             "Deformed digits for a quarter of an hour on two cores.",
             hidden_layer_sizes=(1024, 1024, 512),
-            epochs=130,
+            epochs=150,
             **_LONG,
         ),
         "record": _recipe(
