@@ -1066,7 +1066,7 @@ def test_weights_of_classes_in_every_form(factors, weights, partial):
         "even", 3, 1.5, [1, 2, 3], (1,), np.ones(3), {0, 1}, pd.Series([1, 2, 3]), b"balanced",
         [("0", 1)], object(), pd.NA, {"a": 1}, {0: {}}, {3: 1.0},
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__ if type(value) is object else repr(value),
 )  # fmt: skip
 def test_what_is_no_weight_of_classes_is_refused(class_weight):
     X = numbers().astype(np.float32)

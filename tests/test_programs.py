@@ -9,6 +9,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from skdigits import DigitANNClassifier
+from skdigits._keras import check_room
 from skdigits._keras.building import Architecture, FastDropout, OptimizerSpec
 from skdigits._keras.conversion import network_arrays, network_variables
 from skdigits._keras.programs import PROGRAMS, ProgramCache, ProgramSpec, row_capacity
@@ -297,3 +298,19 @@ def test_scikeras_still_serves_and_leaves_keras_classes_alone():
     np.testing.assert_array_equal(
         pickle.loads(pickle.dumps(model.model_)).predict(X[:5], verbose=0), expected
     )
+
+
+def test_no_room_to_compile_is_an_error_and_not_the_end_of_the_process(tmp_path, monkeypatch):
+    maps, limit = tmp_path / "maps", tmp_path / "limit"
+    maps.write_text("piece\n" * 1000)
+    limit.write_text("65530\n")
+    check_room(maps, limit)
+    check_room(maps, tmp_path / "not Linux")
+    limit.write_text("1399\n")
+    with pytest.raises(RuntimeError, match=r"has 1,000 pieces of memory mapped, expected room for"):
+        check_room(maps, limit)
+    # A fit that needs a new program asks.
+    monkeypatch.setattr(check_room, "__defaults__", (maps, limit))
+    X, y = load_digits(return_X_y=True)
+    with pytest.raises(RuntimeError, match="one more network to compile"):
+        DigitANNClassifier((7,), epochs=1, batch_size=77).fit(X[:100], y[:100])

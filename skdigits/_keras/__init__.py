@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -55,6 +56,11 @@ def _import_scikeras() -> None:
             delattr(owner, name)
 
 
+MAP_LIMIT = Path("/proc/sys/vm/max_map_count")
+
+# About twice what a program of a few layers takes.
+PIECES_OF_A_PROGRAM = 400
+
 _import_tensorflow()
 _import_scikeras()
 _first_process = os.getpid()
@@ -67,6 +73,28 @@ def check_process() -> None:
             "Got a fit in a process forked from one that had already used TensorFlow, whose "
             "threads don't survive a fork; expected a process started by 'spawn', 'forkserver' "
             "or joblib's loky. Predicting works in forked processes."
+        )
+
+
+def check_room(maps: Path = Path("/proc/self/maps"), limit: Path = MAP_LIMIT) -> None:
+    """Refuse to compile where the system would end the process for it.
+
+    XLA puts each compiled program into some 150 pieces of memory and never gives them back. Linux
+    grants a process 65,530 unless told otherwise; at the next one it is killed without a word.
+    """
+    try:
+        granted = int(limit.read_text())
+        with maps.open("rb") as pieces:
+            taken = sum(1 for _ in pieces)
+    except (OSError, ValueError):
+        # Not Linux, which has no such limit.
+        return
+    if taken + PIECES_OF_A_PROGRAM > granted:
+        raise RuntimeError(
+            f"Got one more network to compile in a process that has {taken:,} pieces of memory "
+            f"mapped, expected room for {PIECES_OF_A_PROGRAM} below Linux's limit of {granted:,} "
+            "(vm.max_map_count): what was compiled for other networks is never given back. Go on "
+            "in a new process; a search spreads its fits over several with n_jobs."
         )
 
 

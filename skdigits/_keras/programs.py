@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from .._augmentation import Augmentation
+from . import check_room
 from .building import KERAS_ACTIVATIONS, Architecture, OptimizerSpec, compiled_model
 from .conversion import network_variables
 from .deformation import deform
@@ -358,7 +359,10 @@ class ProgramCache:
     @contextmanager
     def checked_out(self, spec: ProgramSpec, *, keep: bool = True) -> Iterator[EpochProgram]:
         """A program for this spec, the caller's alone within the context."""
-        program = (self._take(spec.key()) if keep else None) or EpochProgram(spec)
+        program = self._take(spec.key()) if keep else None
+        if program is None:
+            check_room()
+            program = EpochProgram(spec)
         yield program
         if keep and program.reusable:
             self._put_back(program)
