@@ -120,9 +120,9 @@ TESTED_ELSEWHERE = {
         "test_classifier.py::test_interruption_keeps_the_weights_so_far"
     ),
     "skorch: a progress bar": (
-        "test_composition.py::test_progress_bar_shows_search_pipeline_and_epochs"
+        "test_callbacks.py::test_progress_bar_shows_search_candidate_step_and_epochs"
     ),
-    "skorch: a score per epoch": "test_composition.py::test_scoring_monitor_has_a_score_per_epoch",
+    "skorch: a score per epoch": "test_callbacks.py::test_scoring_monitor_has_a_score_per_epoch",
 }
 
 APPLIES_NOT = {
