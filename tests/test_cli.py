@@ -553,7 +553,7 @@ def test_ctrl_c_ends_it_without_a_trace(tmp_path, command):
         assert process.poll() is None
     time.sleep(4)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Interrupted."
     assert "Traceback" not in err
