@@ -161,4 +161,7 @@ html_theme_options = {
     "footer_end": [],
 }
 # Pages with nothing beside them need no column for it.
-html_sidebars = {"index": [], "install": [], "quick_start": [], "references": [], "changes": []}
+html_sidebars = {
+    name: []
+    for name in ("index", "install", "quick_start", "accuracy", "references", "benchmarks", "changes")
+}
