@@ -161,7 +161,5 @@ html_theme_options = {
     "footer_end": [],
 }
 # Pages with nothing beside them need no column for it.
-html_sidebars = {
-    name: []
-    for name in ("index", "install", "quick_start", "accuracy", "references", "benchmarks", "changes")
-}
+SINGLE = ("index", "install", "quick_start", "accuracy", "references", "benchmarks", "changes")
+html_sidebars = {name: [] for name in SINGLE}
