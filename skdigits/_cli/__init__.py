@@ -275,6 +275,9 @@ def main(args: list[str] | None = None) -> None:
                 raise
             text = one_line(error.format_message())
             status = _refused(f"Error: {text}" if text else "", 2)
+    if args is None and "tensorflow" not in sys.modules:
+        # The process ends, and need not look for what it could give back before.
+        gc.freeze()
     sys.exit(status)
 
 
