@@ -89,7 +89,7 @@ def table(results: Results, seeds: int) -> None:
         rows = [r for r in results.rows if r["preset"] == name and r["params"] == current(name, r)]
         accuracy = 100 * np.array([row["accuracy"] for row in rows])
         seconds = np.array([row["seconds"] for row in rows])
-        ece = 100 * np.mean([row["ece"] for row in rows])
+        ece = 100 * np.mean([row.get("ece", np.nan) for row in rows])
         published = preset.published_accuracy
         shown = f"{100 * published:.2f}" if published else "–"
         few = "" if len(rows) >= seeds else f" of {seeds} asked"
