@@ -22,7 +22,7 @@ from skdigits import DigitANNClassifier, PixelScaler
 from skdigits.cluster import DurableClient
 from skdigits.datasets import load_mnist_sample
 
-distributed = pytest.importorskip("distributed")
+distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
 
 # More than one, to repeat the test that kills workers.
 KILLS = int(os.environ.get("SKDIGITS_KILLS", "1"))

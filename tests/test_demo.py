@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from skdigits import load_pretrained
 from skdigits._demo import serving
@@ -24,8 +25,6 @@ from skdigits._demo.reading import PREFIX, Reader, drawing_content, percent
 from skdigits._demo.serving import PortError, address_of, listening
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import read_digit_images
-
-Image = pytest.importorskip("PIL.Image")
 
 # Machines that do much else at the same time are slow.
 PATIENCE = 180
