@@ -37,7 +37,8 @@ SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64)}
 HALF = Augmentation(rotation=7.5, scale=0.075, shear=0.1, shift=0.0275, elastic=0.03)
 GENTLER = Augmentation(rotation=5, scale=0.05, shear=0.07, shift=0.018, elastic=0.02)
 GENTLE = Augmentation(rotation=3, scale=0.06, shear=0.03, shift=0.04, elastic=0.0)
-AUGMENTATIONS = {"half": HALF, "gentler": GENTLER, "gentle": GENTLE}
+FAINT = Augmentation(rotation=2, scale=0.03, shear=0.02, shift=0.02, elastic=0.01)
+AUGMENTATIONS = {"half": HALF, "gentler": GENTLER, "gentle": GENTLE, "faint": FAINT}
 FIGURES = ("accuracy", "cpu_seconds", "ece", "best_factor")
 AVERAGED: dict[str, Any] = {"weight_averaging": True}
 
@@ -99,6 +100,17 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
         | {"label_smoothing": 0.1, "weight_averaging": True, "dropout": dropout}
         | {"augmentation": augmentation}
         for dropout, augmentation in ((0.3, None), (0.3, GENTLE), (0.0, GENTLE), (0.3, HALF))
+    ]
+    + [
+        {"hidden_layer_sizes": (1024, 512), "epochs": 60, "batch_size": 256}
+        | {"label_smoothing": 0.1, "weight_averaging": True}
+        | more
+        for more in (
+            {"dropout": 0.5},
+            {"dropout": 0.2, "augmentation": FAINT},
+            {"dropout": 0.4, "batch_norm": True},
+            {"dropout": 0.4, "augmentation": FAINT},
+        )
     ],
 }
 
