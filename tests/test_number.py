@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 import warnings
 import zlib
 from dataclasses import FrozenInstanceError
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -17,8 +20,9 @@ from skdigits._cli import main
 from skdigits._pictures.cuts import cut, in_pieces
 from skdigits._pictures.decoding import decode_sized
 from skdigits._pictures.line import on_line
-from skdigits._pictures.path import Hypothesis, best_path
+from skdigits._pictures.path import Hypothesis, best_path, hypotheses, worth
 from skdigits._pictures.straight import runs_down
+from skdigits._pictures.wholes import log_odds, views
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import Number, UnreadableImageError, read_digit_images, read_number
 
@@ -142,6 +146,75 @@ def test_touching_digits_are_cut():
     ink[:, three.shape[1] - 1 :] = np.maximum(ink[:, three.shape[1] - 1 :], eight)
     assert ndimage.label(ink > 0.5, np.ones((3, 3)))[1] == 1
     assert read_number(on_paper(ink)).text == "38"
+
+
+def touching(text, seed):
+    """Digits moved together until all of them hang together."""
+    inks = [ink_of(digit, seed=seed + place)[0] for place, digit in enumerate(text)]
+    line = inks[0]
+    for ink in inks[1:]:
+        apart = np.hstack([line, ink])
+        while ndimage.label(apart > 0.5, np.ones((3, 3)))[1] > 1:
+            shared = line.shape[1] + ink.shape[1] - apart.shape[1] + 1
+            wide = line.shape[1] + ink.shape[1] - shared
+            left, right = np.zeros((len(line), wide)), np.zeros((len(line), wide))
+            left[:, : line.shape[1]], right[:, -ink.shape[1] :] = line, ink
+            apart = np.maximum(left, right)
+        line = apart
+    return line
+
+
+def test_most_pairs_and_triples_that_touch_are_read():
+    rng = np.random.default_rng(0)
+    right = []
+    for seed in range(40):
+        text = "".join(rng.choice(list("0123456789"), 2 + seed % 2))
+        right.append(read_number(on_paper(touching(text, seed))).text == text)
+    assert np.mean(right) >= 0.6
+
+
+def test_one_whole_digit_is_told_from_halves_and_pairs():
+    pairs = np.pad(ink_of("38")[0], 20).astype(np.float32)
+    labels = ndimage.label(pairs > 0.5)[0]
+    pieces = in_pieces(labels, pairs, 60)
+    found = hypotheses(pieces, pairs, pieces.owners, 60)
+    odds = log_odds(views(pieces, found, pairs, pieces.owners, 60))
+    where = {(h.box[0], h.box[2]): value for h, value in zip(found, odds, strict=True)}
+    ends = [(box[1].start, box[1].stop) for box in ndimage.find_objects(labels)]
+    assert min(where[end] for end in ends) > 0
+    assert where.get((ends[0][0], ends[1][1]), -np.inf) < 0
+
+
+def test_the_network_of_wholes_is_small():
+    assert (files("skdigits") / "data" / "pieces.npz").stat().st_size <= 300_000
+
+
+def test_no_tensorflow_is_needed():
+    code = (
+        "import sys, numpy as np; from skdigits.preprocessing import read_number\n"
+        "picture = np.full((90, 130), 250, np.uint8); picture[20:70, 30:36] = 10\n"
+        "picture[20:70, 80:86] = 10; print(read_number(picture).text)\n"
+        "print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["11", "[]"]
+
+
+def test_a_single_hypothesis_needs_no_network_of_wholes(monkeypatch):
+    def refused(seen):
+        raise AssertionError("nothing competes")
+
+    monkeypatch.setattr("skdigits._pictures.line.log_odds", refused)
+    assert read_number(on_paper(np.ones((60, 6)))).text == "1"
+
+
+def test_doubts_about_wholes_count_up_to_a_limit():
+    sure = np.array([1.0, 1.0])
+    worths = worth(sure, np.array([50.0, 0.0]))
+    np.testing.assert_allclose(worths[0] - worths[1], 4 + np.log(2), atol=1e-6)
+    low = worth(sure, np.array([-1000.0, -2000.0]))
+    assert np.isfinite(low).all()
+    assert low[0] == low[1]
 
 
 def test_dots_and_commas_are_dropped():

@@ -35,9 +35,10 @@ FORMS = ((0.15, 0.15, 0.15), (0.5, 0.5, 0.5), (0.9, 0.5, 0.2), (0.35, 0.5, 0.8))
 
 
 class Line(NamedTuple):
-    """A picture of a number, with the indices of its digits."""
+    """A picture of a number, with its digits' indices and, for each pixel, which of them it is."""
 
     picture: np.ndarray
+    owners: np.ndarray
     indices: np.ndarray
     kind: str
     paper: str
@@ -68,8 +69,10 @@ def clearance(left: np.ndarray, right: np.ndarray, down: int) -> int:
     return int((np.min(spread, axis=0) - ends).min())
 
 
-def placed(inks: list[np.ndarray], kind: str, rng: np.random.Generator) -> np.ndarray:
-    """The digits side by side as one picture of ink, without any margin."""
+def placed(
+    inks: list[np.ndarray], kind: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The digits side by side: their ink, without any margin, and whose it is, from 1."""
     height = max(ink.shape[0] for ink in inks)
     tops = np.rint(rng.normal(0, 0.03, len(inks)) * height).astype(int)
     tops += np.array([(height - ink.shape[0]) // 2 for ink in inks])
@@ -88,22 +91,25 @@ def placed(inks: list[np.ndarray], kind: str, rng: np.random.Generator) -> np.nd
     lefts = np.array(lefts) - min(lefts)
     bottom = max(t + ink.shape[0] for t, ink in zip(tops, inks, strict=True))
     right = max(x + ink.shape[1] for x, ink in zip(lefts, inks, strict=True))
-    line = np.zeros((bottom, right))
-    for top, left, ink in zip(tops, lefts, inks, strict=True):
-        part = line[top : top + ink.shape[0], left : left + ink.shape[1]]
-        np.maximum(part, ink, out=part)
-    return line
+    line, owners = np.zeros((bottom, right)), np.zeros((bottom, right), np.uint8)
+    for number, (top, left, ink) in enumerate(zip(tops, lefts, inks, strict=True), 1):
+        window = slice(top, top + ink.shape[0]), slice(left, left + ink.shape[1])
+        owners[window][ink > np.maximum(line[window], 0.3)] = number
+        np.maximum(line[window], ink, out=line[window])
+    return line, owners
 
 
-def boxed(inks: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """The digits in the boxes of a form: their ink, and the form's."""
+def boxed(
+    inks: list[np.ndarray], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The digits in the boxes of a form: their ink, whose it is, and the form's."""
     height = max(ink.shape[0] for ink in inks)
     wide = max(max(ink.shape[1] for ink in inks) + 4, round(height * rng.uniform(0.9, 1.3)))
     high = round(height * rng.uniform(1.15, 1.6))
     between = rng.choice([0, round(0.15 * height), round(0.3 * height)])
     thick = max(1, round(height * rng.uniform(0.015, 0.05)))
     shape = (high + thick, len(inks) * (wide + between) - between + thick)
-    line, form = np.zeros(shape), np.zeros(shape)
+    line, form, owners = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.uint8)
     for i, ink in enumerate(inks):
         left = i * (wide + between)
         box = form[:, left : left + wide + thick]
@@ -112,7 +118,8 @@ def boxed(inks: list[np.ndarray], rng: np.random.Generator) -> tuple[np.ndarray,
         top, start = np.rint(room * np.clip(rng.normal(0.5, 0.15, 2), 0, 1)).astype(int)
         left += start
         line[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
-    return line, form
+        owners[top : top + ink.shape[0], left : left + ink.shape[1]][ink > 0.3] = i + 1
+    return line, owners, form
 
 
 def ruling(shape: tuple[int, int], paper: str, height: int, rng: np.random.Generator) -> np.ndarray:
@@ -146,8 +153,10 @@ def photographed(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(image.rotate(rng.uniform(-1, 1), Image.Resampling.BILINEAR))
 
 
-def compose(rows: np.ndarray, kind: str, paper: str, rng: np.random.Generator) -> np.ndarray:
-    """A picture of these digits in a line.
+def compose(
+    rows: np.ndarray, kind: str, paper: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A picture of these digits in a line, and whose ink is where.
 
     Parameters
     ----------
@@ -158,7 +167,9 @@ def compose(rows: np.ndarray, kind: str, paper: str, rng: np.random.Generator) -
 
     Returns
     -------
-    ndarray of uint8, shape (height, width, 3)
+    picture : ndarray of uint8, shape (height, width, 3)
+    owners : ndarray of uint8, shape (height, width)
+        Number of each pixel's digit from 1, 0 where there is none.
     """
     side, slant = rng.uniform(36, 100), rng.normal(0, 0.08)
     inks = [
@@ -167,12 +178,12 @@ def compose(rows: np.ndarray, kind: str, paper: str, rng: np.random.Generator) -
     ]
     height = max(ink.shape[0] for ink in inks)
     if kind == "boxed":
-        line, form = boxed(inks, rng)
+        line, owners, form = boxed(inks, rng)
     else:
-        line = placed(inks, kind, rng)
+        line, owners = placed(inks, kind, rng)
         form = np.zeros_like(line)
     margins = np.rint(height * rng.uniform(0.2, 0.9, (2, 2))).astype(int)
-    line, form = np.pad(line, margins), np.pad(form, margins)
+    line, owners, form = (np.pad(layer, margins) for layer in (line, owners, form))
     lines = ruling(line.shape, paper, height, rng)
     white = np.array([0.95, 0.92, 0.82] if paper == "cream" else [0.96, 0.96, 0.95])
     seed = rng.integers(2**32)
@@ -183,13 +194,15 @@ def compose(rows: np.ndarray, kind: str, paper: str, rng: np.random.Generator) -
         # The same generator anew: all layers are turned alike.
         amount = photographed(layer, np.random.default_rng(seed))[:, :, None]
         picture = picture + (colour - picture) * amount
+    angle = np.random.default_rng(seed).uniform(-1, 1)
+    owners = np.asarray(Image.fromarray(owners).rotate(angle))
     edge = int(np.ceil(0.018 * max(line.shape) / 2)) if paper in ("ruled", "squared") else 0
     if edge:
-        picture = picture[edge:-edge, edge:-edge]
+        picture, owners = (layer[edge:-edge, edge:-edge] for layer in (picture, owners))
     picture = gaussian_filter(picture, (*[rng.uniform(0, 0.02) * height] * 2, 0))
     picture = picture * light(picture.shape[:2], rng)[:, :, None]
     picture = picture + rng.normal(0, rng.uniform(0, 0.035), picture.shape)
-    return np.rint(255 * picture.clip(0, 1)).astype(np.uint8)
+    return np.rint(255 * picture.clip(0, 1)).astype(np.uint8), owners
 
 
 def composed(X: np.ndarray, n_lines: int, seed: int) -> list[Line]:
@@ -200,7 +213,7 @@ def composed(X: np.ndarray, n_lines: int, seed: int) -> list[Line]:
         kind = KINDS[number % len(KINDS)]
         paper = PAPERS[number // len(KINDS) % len(PAPERS)]
         indices = rng.integers(len(X), size=rng.integers(3, 9))
-        lines.append(Line(compose(X[indices], kind, paper, rng), indices, kind, paper))
+        lines.append(Line(*compose(X[indices], kind, paper, rng), indices, kind, paper))
     return lines
 
 

@@ -13,16 +13,16 @@ from .ink import NEIGHBOURS
 Array = np.ndarray[Any, Any]
 
 # What a cut costs for each pixel that it moves sideways, where ink costs 1 per pixel.
-_SIDEWAYS = 0.1
+_SIDEWAYS = 1.2
 
 # Parts at least so wide, in heights of a digit, may hold two.
 _WIDE = 0.3
 
 # Cuts are so far apart at least, in heights of a digit.
-_APART = 0.12
+_APART = 0.1
 
 # Cuts through more ink than this are none, in heights of a digit.
-_MOST_INK = 0.5
+_MOST_INK = 0.8
 
 # Each side of a cut holds this share of the height's square in ink at least.
 _LEAST_INK = 0.012
@@ -166,7 +166,7 @@ def cut(amount: Array, part: Array, height: float) -> tuple[Array, list[float]]:
 
 def _candidates(total: Array, height: float) -> list[int]:
     """Where cuts cross the middle: the cheapest places, at some distance from each other."""
-    apart = max(2, round(_APART * height))
+    apart = max(3, round(_APART * height))
     chosen: list[int] = []
     for middle in np.argsort(total, kind="stable").tolist():
         if total[middle] > _MOST_INK * height:

@@ -13,7 +13,7 @@ from .form import to_form
 Array = np.ndarray[Any, Any]
 
 # A digit has so many pieces at most.
-_MOST_PIECES = 9
+_MOST_PIECES = 14
 
 # No digit is wider, in heights of a digit, unless it is one piece.
 _WIDEST = 1.5
@@ -24,9 +24,13 @@ _LOWEST = 0.4
 # Log probabilities below this one are taken for it: some digits are written that badly.
 _LEAST = -7.0
 
-# What is read is worth its log probability, less these costs:
+# The log-odds of being one whole digit count at most so much for a digit or against it. Whole
+# ones are worth more than nothing, or the best path would be that of the fewest digits.
+_MOST_ODDS = 4.0
+
+# What is read is worth what `worth` says, less these costs:
 # for each height of a digit of ink that was cut through,
-_CUT = 8.0
+_CUT = 2.0
 # for a cut at all,
 _CUT_AT_ALL = 0.5
 # for each height of a digit of paper inside a digit,
@@ -116,6 +120,25 @@ def _cost(pieces: Pieces, start: int, stop: int, height: float) -> float:
     return float(cost)
 
 
+def worth(probabilities: Array, log_odds: Array) -> Array:
+    """What reading hypotheses as a digit is worth.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n_hypotheses,)
+        Of the digit that each is read as, given that it is one.
+    log_odds : ndarray of float, shape (n_hypotheses,)
+        Of its being one whole digit.
+
+    Returns
+    -------
+    ndarray of float, shape (n_hypotheses,)
+    """
+    read = np.maximum(np.log(np.maximum(probabilities, 1e-9)), _LEAST)
+    whole: Array = np.maximum(-np.logaddexp(0, -log_odds), _LEAST)
+    return read + whole + np.clip(log_odds, -_MOST_ODDS, _MOST_ODDS)
+
+
 def best_path(pieces: Pieces, found: list[Hypothesis], scores: Array, height: float) -> list[int]:
     """The hypotheses that explain the line best, from left to right.
 
@@ -127,7 +150,7 @@ def best_path(pieces: Pieces, found: list[Hypothesis], scores: Array, height: fl
     pieces : Pieces
     found : list of Hypothesis
     scores : ndarray of float, shape (n_hypotheses,)
-        Log probability of the digit that each is read as.
+        What `worth` says of each.
     height : float
         Height of the digits in pixels.
 
@@ -155,8 +178,7 @@ def best_path(pieces: Pieces, found: list[Hypothesis], scores: Array, height: fl
         ways = [(left_out, (stop - 1, -1))]
         for index in by_stop.get(stop, []):
             start, _, cost = found[index][:3]
-            score = max(float(scores[index]), _LEAST) - cost
-            ways.append((best[start] + score, (start, index)))
+            ways.append((best[start] + float(scores[index]) - cost, (start, index)))
         value, back[stop] = max(ways)
         best[stop] = value - between[stop]
     chosen = []
