@@ -261,7 +261,8 @@ def _try(model: Any, scalers: list[Any], n_features: int) -> None:
         found = vars(scaler).get("n_features_in_", n_features)
         name = type(scaler).__name__
         _expect(found == n_features, f"{name} for {found!r:.200} features", str(n_features))
-    row: Any = np.ones((1, n_features))
+    # Above 1, so that no warning takes it for a scaled image.
+    row: Any = np.full((1, n_features), 2.0)
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
         import pandas as pd

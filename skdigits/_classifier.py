@@ -30,6 +30,7 @@ from ._given import (
     refuse_unknown_labels,
     stratified_split,
 )
+from ._intensities import warn_if_scaled, warn_if_unscaled
 from ._network import Array, Network, dense, layout, softmax
 from ._parameters import Settings, check_parameters, one_if_equal, per_layer, settings_from
 from ._reporting import (
@@ -172,8 +173,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Notes
     -----
     uint8 X means pixels: rows stay bytes, each batch is divided by 255, and predictions take
-    the same intensities in any dtype. float64 X is computed in float64, everything else in
-    float32. X of shape (n_samples, height, width) is flattened.
+    the same intensities in any dtype. A warning tells of images in another range than is meant:
+    of whole numbers up to 255 that aren't uint8 in fit, of floats up to 1 in predictions after it.
+    float64 X is computed in float64, everything else in float32. X of shape (n_samples, height,
+    width) is flattened.
 
     References
     ----------
@@ -304,6 +307,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         params, kind = self._checked_parameters(), type(X)
         with self._unchanged_on_failure():
             X, y, classes, weights, all_weights = self._check_rows(X, y, sample_weight, reset=True)
+            warn_if_unscaled(X, stacklevel=3)
             rows = Rows(X, np.searchsorted(classes, y), all_weights)
             settings = settings_from(params, len(y))
             previous = self._previous_network(X, classes, settings) if self.warm_start else None
@@ -894,12 +898,14 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> Array:
         network: Network | None = self.__dict__.get("_network")
         if network is not None and self._is_plain(X, network):
+            self._warn_of_scaled(X, network)
             logits = network.logits_of_finite(X)
             if logits is not None and np.isfinite(logits).all():
                 return logits
         check_is_fitted(self, "_network")
         assert network is not None
         X = self._validated(X, dtype=(network.dtype, np.uint8), reset=False)
+        self._warn_of_scaled(X, network)
         with np.errstate(over="ignore", invalid="ignore"):
             logits = network.logits(X)
         if not np.isfinite(logits).all():
@@ -908,6 +914,11 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "values like those of the training rows."
             )
         return logits
+
+    def _warn_of_scaled(self, X: Any, network: Network) -> None:
+        """Warn of rows from 0 to 1 after training on bytes."""
+        if network.input_scale != 1.0:
+            warn_if_scaled(X, stacklevel=4)
 
     def _validated(self, X: Any, *y: Any, dtype: Any, reset: bool) -> Any:
         """X, or X and y, as scikit-learn validates them, images flattened."""

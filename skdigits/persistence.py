@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -155,6 +156,8 @@ def _refusal(path: str | os.PathLike[str], reason: str) -> InvalidFileError:
 def _reason(error: Exception) -> str:
     """An error in one line; what only programmers raise, with its name."""
     text = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, BadZipFile):
+        text += "; what joblib.dump or pickle wrote, joblib.load or pickle reads"
     plain = text and type(error).__name__ in ("ValueError", "TypeError", "NotFittedError")
     return f"{text}." if plain else f"{type(error).__name__}: {text}."
 

@@ -15,6 +15,8 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._intensities import warn_if_scaled
+
 if TYPE_CHECKING:
     from ._pictures.decoding import UnreadableImageError
     from ._pictures.line import Number, read_number
@@ -54,7 +56,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
 
     Learns nothing from the data: each value is divided by 255. scikit-learn's MinMaxScaler and
     StandardScaler give float64, which takes twice the memory and trains slower; this one
-    doesn't, and it flattens images to rows.
+    doesn't, and it flattens images to rows. It warns of images whose floats end at 1 already.
 
     Attributes
     ----------
@@ -110,6 +112,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
+        warn_if_scaled(X, stacklevel=2)
         return _applied(np.divide, X)
 
     def inverse_transform(self, X: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from ._augmentation import Augmentation
 from ._classifier import DigitANNClassifier
 
 __all__ = [
@@ -139,12 +140,15 @@ RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
             **_LONG,
         ),
         "fashion": _recipe(
-            "Pieces of clothing, which fill the image: in 30 epochs deformation brought nothing.",
+            "Pieces of clothing, which fill the image and bear faint deformation only; three "
+            "minutes on two cores.",
             hidden_layer_sizes=(1024, 512),
-            epochs=30,
+            epochs=60,
             batch_size=256,
+            batch_norm=True,
             dropout=0.3,
             label_smoothing=0.1,
+            augmentation=Augmentation(rotation=2, scale=0.03, shear=0.02, shift=0.02, elastic=0.01),
             weight_averaging=True,
         ),
     }

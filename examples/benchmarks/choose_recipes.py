@@ -109,7 +109,7 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
             {"dropout": 0.5},
             {"dropout": 0.2, "augmentation": FAINT},
             {"dropout": 0.4, "batch_norm": True},
-            {"dropout": 0.4, "augmentation": FAINT},
+            {"dropout": 0.3, "batch_norm": True, "augmentation": FAINT},
         )
     ],
 }

@@ -32,7 +32,11 @@ PRESET_HELP = (
 Preset = Annotated[str, typer.Option(metavar="NAME", help=PRESET_HELP)]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PARAM=VALUE", help="A parameter of the classifier. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="PARAM=VALUE",
+        help="A parameter of the classifier, such as epochs=5. Repeatable.",
+    ),
 ]
 Seed = Annotated[
     int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Seed of everything random.")
@@ -124,7 +128,10 @@ def _evaluate(
 def _tune(
     data: Data = "sample",
     grid: Annotated[
-        str, typer.Option(metavar="GRID", help="small, medium, or a .toml file of lists.")
+        str,
+        typer.Option(
+            metavar="GRID", help="small (8 candidates), medium (36), or a .toml file of lists."
+        ),
     ] = "small",
     preset: Preset = "default",
     settings: Settings = None,
@@ -273,12 +280,26 @@ def main(args: list[str] | None = None) -> None:
             # typer's own refusals, whose class has been in different places.
             if not hasattr(error, "format_message"):
                 raise
-            text = one_line(error.format_message())
+            text = one_line(error.format_message()) + _meant(error)
             status = _refused(f"Error: {text}" if text else "", 2)
     if args is None and "tensorflow" not in sys.modules:
         # The process ends, and need not look for what it could give back before.
         gc.freeze()
     sys.exit(status)
+
+
+def _meant(error: Any) -> str:
+    """For an option that there isn't, the parameter of the classifier that it is called like."""
+    name = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
+    context = getattr(error, "ctx", None)
+    if not name or context is None or context.info_name not in ("train", "tune"):
+        return ""
+    from skdigits import DigitANNClassifier
+
+    from .arguments import settable
+
+    known = name in settable(DigitANNClassifier())
+    return f" Did you mean --set {name}=VALUE?" if known else ""
 
 
 def _refused(line: str, status: int) -> int:

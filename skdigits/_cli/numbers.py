@@ -78,7 +78,9 @@ def _record(reading: Reading, classes: Array) -> dict[str, Any]:
         {
             "label": labels[int(row.argmax())],
             "box": box.tolist(),
-            "probabilities": dict(zip(labels, np.round(row, 6).tolist(), strict=True)),
+            "probabilities": dict(
+                zip(labels, np.round(row.astype(float), 6).tolist(), strict=True)
+            ),
         }
         for box, row in zip(number.boxes, number.probabilities, strict=True)
     ]

@@ -89,6 +89,12 @@ def _print_training(classifier: DigitANNClassifier, seconds: float, console: Con
         f"Trained: {classifier.n_iter_} epochs in {seconds:.1f} s; weights of epoch {kept} kept, "
         f"validation accuracy {percent(scores[kept - 1])}"
     )
+    best = int(np.argmax(scores)) + 1
+    if not classifier.early_stopping and scores[best - 1] > scores[kept - 1]:
+        console.print(
+            f"(Epoch {best} had {percent(scores[best - 1])}; --set early_stopping=True would keep "
+            "the best one, and train on without its validation digits.)"
+        )
 
 
 def _print_test(model: Pipeline, test: Digits, console: Console) -> None:

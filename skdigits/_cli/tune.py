@@ -66,10 +66,14 @@ def tune(
     console = result_console()
     n_candidates, n_rows = len(ParameterGrid(candidates)), len(training.y)
     console.print(f"Data: {origin}")
-    console.print(f"Candidates: {n_candidates}, each on {cv} folds of {n_rows:,} training digits")
-    search = _search(classifier, candidates, cv, jobs, seed)
     # Of the candidates' fits each has a fold of its own; one more is that of the best on all.
-    search.set_callbacks(FitBar(progress_console(), n_candidates * cv + 1))
+    n_fits = n_candidates * cv + 1
+    console.print(
+        f"Candidates: {n_candidates}, each on {cv} folds of {n_rows:,} training digits; "
+        f"{n_fits} fits with that of the best on all"
+    )
+    search = _search(classifier, candidates, cv, jobs, seed)
+    search.set_callbacks(FitBar(progress_console(), n_fits))
     _fit(search, training, console)
     _print_ranking(search, candidates, console)
     best = (_option(name, value) for name, value in search.best_params_.items())

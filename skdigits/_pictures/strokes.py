@@ -226,7 +226,10 @@ def _check_single(main: _Part, group: list[_Part], parts: list[_Part]) -> None:
         overlap = min(left.rows.stop, right.rows.stop) - max(left.rows.start, right.rows.start)
         beside = right.columns.start - left.columns.stop >= apart
         if beside and overlap > 0.5 * min(left.height, right.height):
-            raise UnreadableImageError(f"holds {len(tall)} digits or more, expected one")
+            raise UnreadableImageError(
+                f"holds {len(tall)} digits or more, expected one: read_number, or predict "
+                "--number, reads several"
+            )
     total = sum(part.mass for part in parts)
     if len(parts) > 30 and sum(part.mass for part in group) < 0.3 * total:
         raise UnreadableImageError(f"holds no digit: the ink is scattered over {len(parts)} specks")
