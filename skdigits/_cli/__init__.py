@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import sys
 import threading
@@ -62,6 +63,9 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+INTERRUPTED = 130
 
 
 class Interrupted(BaseException):
@@ -273,7 +277,7 @@ def main(args: list[str] | None = None) -> None:
         try:
             status = app(args, standalone_mode=False) or 0
         except Interrupted:
-            status = _refused("Interrupted.", 130)
+            status = _refused("Interrupted.", INTERRUPTED)
         except Refusal as error:
             status = _refused(f"Error: {error}", 2)
         except Exception as error:
@@ -282,10 +286,22 @@ def main(args: list[str] | None = None) -> None:
                 raise
             text = one_line(error.format_message()) + _meant(error)
             status = _refused(f"Error: {text}" if text else "", 2)
+    if args is None and "tensorflow" in sys.modules and status == INTERRUPTED:
+        _leave(status)
     if args is None and "tensorflow" not in sys.modules:
         # The process ends, and need not look for what it could give back before.
         gc.freeze()
     sys.exit(status)
+
+
+def _leave(status: int) -> None:
+    """End the process at once, with whatever threads of a search still train.
+
+    An orderly end would take the interpreter away beneath them, and now and then crash.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _meant(error: Any) -> str:
