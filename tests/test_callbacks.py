@@ -157,7 +157,7 @@ def test_rows_told_of_have_the_names_that_were_given(sample, library, early):
     X, y, _, _ = sample
     frame = pytest.importorskip(library).DataFrame
     names = [f"pixel{i}" for i in range(784)]
-    table = pd.DataFrame(X, columns=names)
+    table = pd.DataFrame(X / np.float32(255), columns=names)
     witness, monitor = Witness(), ScoringMonitor(scoring="accuracy")
     estimator = model(early_stopping=early).set_callbacks(witness, monitor)
     # Rows without names would be warned of, which is an error here.
