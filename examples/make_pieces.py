@@ -34,7 +34,8 @@ sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 from several_digits import PAPERS, Line, compose
 
 KINDS = ("touching", "touching", "separate", "touching", "boxed")
-# The figures of several_digits.py come from seed 0, its parameters from seeds below 100.
+# The figures of several_digits.py come from seed 0; the reader's parameters were chosen on seeds
+# below 100.
 SEED = 1000
 PARAMS = {
     "hidden_layer_sizes": (208, 64),

@@ -174,7 +174,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     -----
     uint8 X means pixels: rows stay bytes, each batch is divided by 255, and predictions take
     the same intensities in any dtype. A warning tells of images in another range than is meant:
-    of whole numbers up to 255 that aren't uint8 in fit, of floats up to 1 in predictions after it.
+    in `fit` of whole numbers up to 255 that aren't uint8, in predictions of fractions up to 1
+    after bytes.
     float64 X is computed in float64, everything else in float32. X of shape (n_samples, height,
     width) is flattened.
 
@@ -898,9 +899,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> Array:
         network: Network | None = self.__dict__.get("_network")
         if network is not None and self._is_plain(X, network):
-            self._warn_of_scaled(X, network)
             logits = network.logits_of_finite(X)
             if logits is not None and np.isfinite(logits).all():
+                self._warn_of_scaled(X, network)
                 return logits
         check_is_fitted(self, "_network")
         assert network is not None

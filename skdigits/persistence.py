@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,6 +16,9 @@ from ._archive import check_archive, pack
 from ._atomic import write_atomically
 from ._checks import CALLBACK_ATTRIBUTES, check_model, parts
 from ._classifier import DigitANNClassifier
+
+# How pickles of protocol 2 and later begin, and joblib's files as they come.
+_PICKLED = b"\x80"
 
 __all__ = ["TRUSTED_TYPES", "InvalidFileError", "load", "save"]
 
@@ -141,6 +143,12 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> Any:
     import skops.io  # noqa: F401
 
     content = _read(path, max_bytes)
+    if content.startswith(_PICKLED):
+        raise _refusal(
+            path,
+            "It was written by pickle or joblib, whose own load reads it. Loading runs what code "
+            "is in it, so only take files whose author you trust.",
+        )
     try:
         return _unpacked(content)
     except Exception as error:
@@ -156,8 +164,6 @@ def _refusal(path: str | os.PathLike[str], reason: str) -> InvalidFileError:
 def _reason(error: Exception) -> str:
     """An error in one line; what only programmers raise, with its name."""
     text = " ".join(str(error).split()).rstrip(".")
-    if isinstance(error, BadZipFile):
-        text += "; what joblib.dump or pickle wrote, joblib.load or pickle reads"
     plain = text and type(error).__name__ in ("ValueError", "TypeError", "NotFittedError")
     return f"{text}." if plain else f"{type(error).__name__}: {text}."
 

@@ -112,7 +112,8 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         X = self._validated(X, reset=False)
-        warn_if_scaled(X, stacklevel=2)
+        # The caller is behind the method in which scikit-learn wraps this one.
+        warn_if_scaled(X, stacklevel=3)
         return _applied(np.divide, X)
 
     def inverse_transform(self, X: Any) -> Any:

@@ -140,8 +140,7 @@ RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
             **_LONG,
         ),
         "fashion": _recipe(
-            "Pieces of clothing, which fill the image and bear faint deformation only; three "
-            "minutes on two cores.",
+            "Pieces of clothing, which fill the image and bear faint deformation only.",
             hidden_layer_sizes=(1024, 512),
             epochs=60,
             batch_size=256,

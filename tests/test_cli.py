@@ -407,7 +407,7 @@ def test_wrong_data_are_refused(run, files, tmp_path, name):
         ("--output /dev/null", "Got /dev/null to write to, expected a file or a new name"),
         ("--seed -1", "Invalid value for '--seed'"),
         ("--seed x", "Invalid value for '--seed'"),
-        ("--epochs 3", "No such option: --epochs.*Did you mean --set epochs=VALUE"),
+        ("--epochs 3", r"No such option: --epochs\. Did you mean --set epochs=VALUE\?"),
         ("--epoch 3", "No such option: --epoch$"),
         ("more", "unexpected extra argument"),
     ],

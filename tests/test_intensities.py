@@ -31,8 +31,10 @@ def test_scaled_images_where_pixels_are_meant(on_bytes, dtype, n_rows):
     for model in (on_bytes, load_pretrained()):
         with pytest.warns(UserWarning, match="from 0 to 1, expected pixels from 0 to 255"):
             model.predict(rows)
-    with pytest.warns(UserWarning, match="divided by 255 already"):
-        PixelScaler().fit_transform(rows)
+    scaler = PixelScaler().fit(rows)
+    with pytest.warns(UserWarning, match="divided by 255 already") as caught:
+        scaler.transform(rows)
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
@@ -49,7 +51,8 @@ def test_what_is_as_it_is_meant(on_bytes):
         on_bytes.predict(np.zeros((2, 784)))
         on_bytes.predict(sparse.csr_array(SCALED))
         PixelScaler().fit_transform(np.zeros((2, 784)))
-        PixelScaler().fit_transform((X > 127).astype(np.uint8))
+        on_bytes.predict((X > 127).astype(float))
+        PixelScaler().fit_transform((X > 127).astype(float))
         PixelScaler().fit_transform(SCALED[:, 300:360])
         PixelScaler().fit_transform(-SCALED)
         for rows in (SCALED, SCALED - 0.5, np.rint(16 * SCALED), 255 * SCALED + 0.5):

@@ -170,7 +170,8 @@ def test_most_pairs_and_triples_that_touch_are_read():
     for seed in range(40):
         text = "".join(rng.choice(list("0123456789"), 2 + seed % 2))
         right.append(read_number(on_paper(touching(text, seed))).text == text)
-    assert np.mean(right) >= 0.6
+    # Without the network of wholes 0.65 of them are right.
+    assert np.mean(right) >= 0.75
 
 
 def test_one_whole_digit_is_told_from_halves_and_pairs():

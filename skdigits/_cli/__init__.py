@@ -315,7 +315,7 @@ def _meant(error: Any) -> str:
     from .arguments import settable
 
     known = name in settable(DigitANNClassifier())
-    return f" Did you mean --set {name}=VALUE?" if known else ""
+    return f". Did you mean --set {name}=VALUE?" if known else ""
 
 
 def _refused(line: str, status: int) -> int:

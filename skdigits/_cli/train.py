@@ -92,8 +92,8 @@ def _print_training(classifier: DigitANNClassifier, seconds: float, console: Con
     best = int(np.argmax(scores)) + 1
     if not classifier.early_stopping and scores[best - 1] > scores[kept - 1]:
         console.print(
-            f"(Epoch {best} had {percent(scores[best - 1])}; --set early_stopping=True would keep "
-            "the best one, and train on without its validation digits.)"
+            f"(Epoch {best} had {percent(scores[best - 1])}; "
+            "--set early_stopping=True keeps the best epoch.)"
         )
 
 

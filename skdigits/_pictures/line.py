@@ -115,9 +115,9 @@ def read_number(image: Any, model: Any = None) -> Number:
 
     Notes
     -----
-    Punctuation isn't read: 1.234,50 becomes 123450. Letters are taken for the digits that they
-    are most like. The second network has learned what is no digit from wrongly cut lines, as in
-    [2]_; it decides where to cut with any `model`, never which digit is read.
+    Punctuation isn't read: 1.234,50 becomes 123450. Letters are taken for digits, whole or cut
+    apart. The second network has learned what is no digit from wrongly cut lines, as in [2]_; it
+    decides where to cut, whatever the `model`, so models of letters are not served.
 
     References
     ----------
