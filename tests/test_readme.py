@@ -29,7 +29,7 @@ def with_data(blocks):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder with the files that the README names: three pictures of a 7."""
+    """A folder with the files that the README names: pictures of a 7."""
     X, y = load_mnist_sample(subset="test", return_X_y=True)
     digit = 255 - np.asarray(X)[np.flatnonzero(y.astype(str) == "7")[0]].reshape(28, 28)
     for name in ("photo.jpg", "drawing.png", "scans/first.png", "drawings/second.png"):
