@@ -53,14 +53,14 @@ def table(rows: list[dict[str, str]], right: dict[str, np.ndarray]) -> None:
     for index, row in enumerate(rows):
         groups["all"][row["source"]].append(index)
         groups[row["kind"]][row["source"]].append(index)
-    print(f"{'kind':8}{'sources':>8}{'pictures':>9}" + "".join(f"{name:>17}" for name in right))
+    print(f"{'kind':6}{'sources':>7}{'pictures':>9}" + "".join(f"{name:>14}" for name in right))
     for kind, sources in groups.items():
         n_pictures = sum(map(len, sources.values()))
-        print(f"{kind:8}{len(sources):8}{n_pictures:9}", end="")
+        print(f"{kind:6}{len(sources):7}{n_pictures:9}", end="")
         for hits in right.values():
             mean = 100 * np.mean([hits[indices].mean() for indices in sources.values()])
             print(
-                f"{mean:10.2f} {100 * hits[np.concatenate([*sources.values()])].mean():6.2f}",
+                f"{mean:8.1f}{100 * hits[np.concatenate([*sources.values()])].mean():6.1f}",
                 end="",
             )
         print()
