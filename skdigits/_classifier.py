@@ -175,9 +175,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     uint8 X means pixels: rows stay bytes, each batch is divided by 255, and predictions take
     the same intensities in any dtype. A warning tells of images in another range than is meant:
     in `fit` of whole numbers up to 255 that aren't uint8, in predictions of fractions up to 1
-    after bytes.
-    float64 X is computed in float64, everything else in float32. X of shape (n_samples, height,
-    width) is flattened.
+    after bytes. float64 X is computed in float64, everything else in float32. X of shape
+    (n_samples, height, width) is flattened.
 
     References
     ----------

@@ -21,6 +21,9 @@ import typer
 
 from .arguments import Refusal, one_line
 
+# The exit status of a process that Ctrl-C ended, as shells give it.
+INTERRUPTED = 130
+
 DATA_HELP = "sample, mnist, fashion, or a .csv or .npz file of digits."
 
 Data = Annotated[str, typer.Option(metavar="DATA", help=DATA_HELP)]
@@ -63,9 +66,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-INTERRUPTED = 130
 
 
 class Interrupted(BaseException):
