@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
-from ._network import Array, cross_entropy
+from ._network import Array, Network, cross_entropy
+from ._rows import Rows
 
 # How far the logit of a digit's class lies above the others in networks whose probabilities are
 # right: choose_recipes.py prints the factor for the logits of each of its candidates that is the
 # best on validation rows of MNIST, and with this number these factors lie around 1.
 CALIBRATED_GAP = 8.7
+
+# The same for rows that were trained on, whose logits lie a little further apart, as
+# calibration.py prints it.
+TRAINED_GAP = 9.1
+
+# Rows of which the gap is measured: fewer than the least say too little about a network.
+LEAST_ROWS, MOST_ROWS = 100, 1000
 
 # Spread of the logarithm of temperatures around the rule, before validation rows are seen.
 PRIOR_SPREAD = 0.5
@@ -25,7 +34,7 @@ def rule(label_smoothing: float, n_classes: int) -> float:
 
     With smoothed targets the loss is least where the right logit lies
     ``log((1 - s + s / k) / (s / k))`` above the others, less than what the share of right
-    answers asks for; without smoothing logits stay as they are.
+    answers asks for; without smoothing, logits stay as they are here, see `of_trained`.
 
     Parameters
     ----------
@@ -42,6 +51,38 @@ def rule(label_smoothing: float, n_classes: int) -> float:
     spread = label_smoothing / n_classes
     gap = float(np.log((1 - label_smoothing + spread) / spread))
     return min(1.0, max(gap, 0.1) / CALIBRATED_GAP)
+
+
+def of_trained(network: Network, rows: Rows) -> float:
+    """Temperature for a network that was trained on plain labels, of which no others are known.
+
+    The loss of rows that are learned by heart falls for ever as their logits grow. How far the
+    logit of the right class has come to lie above the others, measured on some of these rows,
+    over what it is in networks whose probabilities are right is the temperature.
+    examples/benchmarks/calibration.py compares it with the best one on validation rows.
+
+    Parameters
+    ----------
+    network : Network
+        Of temperature 1.
+    rows : Rows
+        Those that it was trained on, as they are.
+
+    Returns
+    -------
+    float
+        At least 1, in hundredths; 1 for fewer than 100 rows.
+    """
+    some = rows[np.arange(0, len(rows), -(-len(rows) // MOST_ROWS))]
+    if len(some) < LEAST_ROWS or not some.weights.any():
+        return 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = network.logits(some.X).astype(np.float64)
+        right = np.take_along_axis(logits, some.y[:, None], axis=1)[:, 0]
+        np.put_along_axis(logits, some.y[:, None], -np.inf, axis=1)
+        gaps = right - logsumexp(logits, axis=1) + np.log(logits.shape[1] - 1)
+        gap = float(np.average(gaps, weights=some.weights))
+    return max(1.0, round(gap / TRAINED_GAP, 2)) if np.isfinite(gap) else 1.0
 
 
 def fitted(logits: Array, y: Array, weights: Array, prior: float) -> float:

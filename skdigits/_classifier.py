@@ -19,7 +19,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._augmentation import Augmentation, side_of
-from ._calibration import fitted, rule
+from ._calibration import fitted, of_trained, rule
 from ._checkpoint import Checkpoint, described, digest
 from ._given import (
     class_weighted,
@@ -158,7 +158,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     temperature_ : float
         What the outputs of the last layer are divided by to make the logits [5]_: found on
         validation rows where there are some, else by a rule from `label_smoothing`, which by
-        itself makes probabilities too modest. 1 without smoothing and validation rows.
+        itself makes probabilities too modest; without smoothing from how far the logits of
+        (at least 100) training rows lie apart, as networks that know these by heart are too
+        sure. 1 without all these, and for deformed images or a teacher without smoothing.
     n_layers_ : int
         Number of layers, counting input and output.
     n_outputs_ : int
@@ -864,6 +866,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         # A teacher's probabilities are not smoothed.
         smoothing = 0.0 if job.teacher else job.settings.label_smoothing
         temperature = rule(smoothing, len(classes))
+        # Deformed images are harder than those that will be predicted.
+        plain = smoothing == 0 and job.settings.augmentation is None and job.teacher is None
+        if unseen is None and plain and len(classes) > 1:
+            temperature = of_trained(network, job.rows)
         if unseen is not None and len(classes) > 1:
             with np.errstate(over="ignore", invalid="ignore"):
                 logits = network.logits(unseen.X)

@@ -2,10 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.special import softmax
 
 from skdigits import DigitANNClassifier, PixelScaler
-from skdigits._calibration import CALIBRATED_GAP, fitted, rule
+from skdigits._calibration import (
+    CALIBRATED_GAP,
+    TRAINED_GAP,
+    expected_calibration_error,
+    fitted,
+    of_trained,
+    rule,
+)
+from skdigits._network import Network
+from skdigits._rows import Rows
 from skdigits.datasets import load_mnist_sample
 
 PARAMS = {"hidden_layer_sizes": (64,), "epochs": 10, "random_state": 0}
@@ -44,6 +54,51 @@ def test_a_few_right_rows_prove_little():
     logits = np.eye(5) * 3
     found = fitted(logits, np.arange(5), np.ones(5), 1.0)
     assert 0.3 < found < 1.0
+
+
+def linear(gap, n=500, n_classes=4):
+    """A network, and rows whose right class lies so far above the others."""
+    y = np.arange(n) % n_classes
+    X = np.eye(n_classes, dtype=np.float32)[y]
+    kernel = np.float32(gap) * np.eye(n_classes, dtype=np.float32)
+    network = Network((kernel,), (np.zeros(n_classes, np.float32),), "relu")
+    return network, Rows(X, y, np.ones(n))
+
+
+@pytest.mark.parametrize("gap", [1.0, 9.0, 15.0, 400.0])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_logits_of_learned_rows_are_brought_to_the_gap(gap, n_classes):
+    found = of_trained(*linear(gap, n_classes=n_classes))
+    assert found == pytest.approx(max(1.0, gap / TRAINED_GAP), abs=0.005)
+
+
+def test_nothing_is_measured_on_few_rows_or_none_that_count():
+    network, rows = linear(30.0, n=99)
+    assert of_trained(network, rows) == 1.0
+    network, rows = linear(30.0)
+    assert of_trained(network, Rows(rows.X, rows.y, 0 * rows.weights)) == 1.0
+    # Of 100 rows, those count that have a weight.
+    weights = np.where(rows.y == 0, 1.0, 0.0)
+    wrong = Rows(rows.X, np.where(rows.y == 0, 0, (rows.y + 1) % 4), weights)
+    assert of_trained(network, wrong) == of_trained(network, rows)
+    assert of_trained(Network((np.float32(1e38) * rows.X[:4],), network.biases, "relu"), rows) >= 1
+
+
+@pytest.mark.parametrize("kind", ["array", "uint8", "csr"])
+def test_plain_labels_learned_by_heart_make_no_overconfidence(digits, kind):
+    X, y = load_mnist_sample(subset="train", return_X_y=True)
+    X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
+    if kind != "uint8":
+        X, X_test = (PixelScaler().fit_transform(rows) for rows in (X, X_test))
+    X = sparse.csr_array(X) if kind == "csr" else X
+    model = DigitANNClassifier((128, 64), epochs=60, label_smoothing=0.0, random_state=0)
+    model.fit(X, y)
+    p = model.predict_proba(X_test)
+    raw = softmax(model.temperature_ * model.decision_function(X_test), axis=1)
+    predicted = model.classes_[p.argmax(axis=1)]
+    before, after = (expected_calibration_error(y_test, predicted, q) for q in (raw, p))
+    assert model.temperature_ > 1.3
+    assert after < 0.8 * before
 
 
 @pytest.mark.parametrize("how", ["X_val", "early_stopping", "rule"])
