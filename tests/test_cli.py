@@ -555,7 +555,7 @@ def test_ctrl_c_ends_it_without_a_trace(tmp_path, command):
     time.sleep(4)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert err.splitlines()[-1] == "Interrupted."
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
