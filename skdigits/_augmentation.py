@@ -109,8 +109,8 @@ def side_of(n_features: int) -> int:
     side = isqrt(n_features)
     if side * side != n_features or side < 2:
         raise ValueError(
-            f"Got {n_features} features with augmentation, expected a square number of them, the "
-            "pixels of square images, such as 784."
+            f"Got {n_features} features with augmentation or input_blur, expected a square number "
+            "of them, the pixels of square images, such as 784."
         )
     return side
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ Array = np.ndarray[Any, Any]
 # Rows of one block: enough that its products outweigh the start of the processor's threads, which
 # is slow where other programs are busy, and few enough to bound the memory of a prediction.
 BLOCK_ROWS = 4096
+
+# As much as each neighbour may get of a pixel: the half of it goes to the two.
+MOST_BLUR = 0.25
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -103,6 +107,9 @@ class Network:
         fitted on bytes, 1 for every other.
     temperature : float
         What the last layer's outputs are divided by to make the logits.
+    blur : float
+        Share of each pixel of a square image that goes to each of its two neighbours, along one
+        axis and then along the other, before the first layer.
     """
 
     kernels: tuple[Array, ...]
@@ -111,6 +118,7 @@ class Network:
     norms: tuple[BatchNorm, ...] | None = None
     input_scale: float = 1.0
     temperature: float = 1.0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         for array in (*self.kernels, *self.biases):
@@ -176,10 +184,12 @@ class Network:
         )
 
     def _fold(self) -> tuple[tuple[Array, Array], ...]:
-        """Layers with batch normalisation and the input's scale folded into the weights."""
+        """Layers with all else folded into the weights: blur, normalisation, scale, temperature."""
         layers = []
         for i, (weights, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             kernel, shift = weights, bias
+            if i == 0 and self.blur:
+                kernel = blurred(kernel, self.blur)
             if self.norms is not None and i < len(self.norms):
                 norm = self.norms[i]
                 gain = norm.gamma / np.sqrt(norm.variance + norm.epsilon)
@@ -240,6 +250,31 @@ class Network:
         return out, True
 
 
+def blurred(kernel: Array, share: float) -> Array:
+    """A first layer that does to images what the kernel does to blurred ones.
+
+    Beyond its edge an image goes on with the pixel at the edge.
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (side * side, n_out)
+    share : float
+        Of each pixel for each of its two neighbours along an axis.
+
+    Returns
+    -------
+    ndarray of the same shape and dtype
+    """
+    side = isqrt(len(kernel))
+    square = kernel.reshape(side, side, -1)
+    for axis in (0, 1):
+        # The blur of an image is symmetric, so that the kernel is blurred in the same way.
+        before = np.take(square, range(-1, side - 1), axis=axis, mode="clip")
+        after = np.take(square, range(1, side + 1), axis=axis, mode="clip")
+        square = (1 - 2 * share) * square + share * (before + after)
+    return square.reshape(kernel.shape).astype(kernel.dtype, copy=False)
+
+
 def layout(widths: tuple[int, ...], activation: str, normed: bool, on_bytes: bool) -> str:
     """A network in words."""
     normalisation = " with batch normalisation" if normed else ""
@@ -272,6 +307,8 @@ def _check_layers(network: Network) -> None:
         or not all(isinstance(norm.epsilon, float) and norm.epsilon >= 0 for norm in norms or ())
         or not (isinstance(network.input_scale, float) and 0 < network.input_scale < np.inf)
         or not (isinstance(network.temperature, float) and 0 < network.temperature < np.inf)
+        or not (isinstance(network.blur, float) and 0 <= network.blur <= MOST_BLUR)
+        or (network.blur and isqrt(widths[0]) ** 2 != widths[0])
     ):
         raise ValueError(
             f"Got {network.activation!r} layers of the shapes and dtypes {found}, expected float "

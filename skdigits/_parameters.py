@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._augmentation import NAMED, Augmentation
-from ._network import ACTIVATIONS
+from ._network import ACTIVATIONS, MOST_BLUR
 
 # "auto" epochs: passes over a large training set, steps for a small one, within a limit.
 AUTO_EPOCHS, AUTO_STEPS, AUTO_EPOCHS_LIMIT = 15, 1500, 200
@@ -41,6 +41,7 @@ class Settings:
     label_smoothing: float
     augmentation: Augmentation | None
     averaging: float
+    input_blur: float
     early_stopping: bool
     n_iter_no_change: int
     verbose: bool
@@ -162,6 +163,10 @@ TABLE: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"None, {', '.join(map(repr, NAMED))} or a skdigits.Augmentation",
     ),
     "weight_averaging": (_is_averaging, "True, False or a decay in [0, 1)"),
+    "input_blur": (
+        lambda v: _is_number(v) and 0 <= v <= MOST_BLUR,
+        f"a number in [0, {MOST_BLUR}]",
+    ),
     "early_stopping": (_is_flag, "True or False"),
     "validation_fraction": (lambda v: _is_number(v) and 0 < v < 1, "a number in (0, 1)"),
     "n_iter_no_change": (_is_count, "an integer of at least 1"),
@@ -256,6 +261,7 @@ def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
         label_smoothing=float(params["label_smoothing"]),
         augmentation=augmentation,
         averaging=float(averaging),
+        input_blur=float(params["input_blur"]),
         early_stopping=bool(params["early_stopping"]),
         n_iter_no_change=int(params["n_iter_no_change"]),
         verbose=bool(params["verbose"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any, BinaryIO
 
@@ -28,7 +29,7 @@ def quantised(kernel: Array) -> tuple[Array, Array]:
 
 
 def write_network(file: BinaryIO, network: Network, about: dict[str, Any]) -> None:
-    """Write a network without batch normalisation, its temperature multiplied in.
+    """Write a network, normalisation and temperature multiplied into its weights.
 
     Parameters
     ----------
@@ -38,11 +39,12 @@ def write_network(file: BinaryIO, network: Network, about: dict[str, Any]) -> No
         Whatever JSON can hold: classes, parameters, history, figures.
     """
     arrays: dict[str, Array] = {}
-    layers = network.layers(scaled_input=True)
+    layers = replace(network, blur=0.0).layers(scaled_input=True)
     for i, (kernel, bias) in enumerate(zip(layers[::2], layers[1::2], strict=True)):
         arrays[f"levels_{i}"], arrays[f"steps_{i}"] = quantised(kernel)
         arrays[f"bias_{i}"] = bias.astype(np.float32)
-    header = json.dumps(about | {"activation": network.activation, "n_layers": len(layers) // 2})
+    known = {"activation": network.activation, "blur": network.blur, "n_layers": len(layers) // 2}
+    header = json.dumps(about | known)
     arrays["about"] = np.frombuffer(header.encode(), np.uint8)
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -54,7 +56,9 @@ def read_network(file: Any) -> tuple[Network, dict[str, Any]]:
         numbers = range(about["n_layers"])
         kernels = [stored[f"levels_{i}"] * stored[f"steps_{i}"] for i in numbers]
         biases = [stored[f"bias_{i}"] for i in numbers]
-    return Network(tuple(kernels), tuple(biases), about["activation"]), about
+    # Files from before there was a blur have none.
+    blur = float(about.get("blur", 0.0))
+    return Network(tuple(kernels), tuple(biases), about["activation"], blur=blur), about
 
 
 def load_pretrained() -> Any:

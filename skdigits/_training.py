@@ -6,7 +6,7 @@ Nothing here imports TensorFlow; `train` imports `skdigits._keras` when it is ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -287,7 +287,9 @@ class _Run:
 
         job, program = self.job, self.program
         if job.teacher is not None:
-            program.learn_from(job.teacher.layers(scaled_input=True))
+            # Deformed images are blurred already.
+            blur = 0.0 if job.settings.augmentation else job.teacher.blur
+            program.learn_from(replace(job.teacher, blur=blur).layers(scaled_input=True))
         self.first_epoch = 0
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
         if job.validation is not None:

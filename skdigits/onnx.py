@@ -361,7 +361,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     raw = container.get_options(classifier, {"raw_scores": False})["raw_scores"]
     label, scores = (output.full_name for output in operator.outputs)
     nodes = _Nodes(scope, operator, container)
-    network = classifier._network.astype(nodes.dtype)
+    network = classifier._predictor().astype(nodes.dtype)
     *hidden, (kernel, bias) = _pairs(network)
     if raw and bias.size == 2:
         kernel, bias = kernel - kernel[:, ::-1], bias - bias[::-1]

@@ -176,8 +176,8 @@ def test_one_step_is_that_of_the_softened_cross_entropy(digits, teacher):
         (), optimizer="sgd", learning_rate=0.5, learning_rate_schedule="constant", epochs=1
     )
     model.fit(X, y, teacher=teacher)
-    targets = softmax(teacher.decision_function(X) / 4, axis=1)
-    gradient = X.T @ (softmax(np.zeros((100, 10)), axis=1) - targets) / 100 * 4
+    targets = softmax(teacher.decision_function(X) / 2, axis=1)
+    gradient = X.T @ (softmax(np.zeros((100, 10)), axis=1) - targets) / 100 * 2
     np.testing.assert_allclose(model.coefs_[0], -0.5 * gradient, atol=1e-6)
 
 

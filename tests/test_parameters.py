@@ -24,6 +24,7 @@ BAD = {
     "label_smoothing": [1.0, -0.1, None],
     "augmentation": ["strong", 1, True, Augmentation],
     "weight_averaging": [1.0, -0.5, None, "yes"],
+    "input_blur": [0.3, -0.1, None, True, "1/8"],
     "early_stopping": [None, 1.5],
     "validation_fraction": [0, 1, 1.5, None],
     "n_iter_no_change": [0, None, 2.5],

@@ -43,7 +43,7 @@ METHODS = {
 PARAMETERS = {
     "DigitANNClassifier": """hidden_layer_sizes activation dropout l2 batch_norm optimizer
         optimizer_params learning_rate learning_rate_schedule batch_size epochs label_smoothing
-        augmentation weight_averaging early_stopping validation_fraction n_iter_no_change
+        augmentation weight_averaging input_blur early_stopping validation_fraction n_iter_no_change
         class_weight warm_start keras_callbacks random_state verbose""",
     "DigitANNClassifier.fit": "self X y sample_weight X_val y_val teacher checkpoint",
     "DigitANNClassifier.partial_fit": "self X y classes sample_weight",

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .._network import BatchNorm, Network
+from .._network import BatchNorm, Network, blurred
 from .building import Architecture, dense_model
 
 
@@ -52,14 +52,15 @@ def network_from_arrays(arrays: list[np.ndarray], template: Network) -> Network:
         activation=template.activation,
         norms=norms,
         input_scale=template.input_scale,
+        blur=template.blur,
     )
 
 
 def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, ...]) -> Any:
     """A Keras model that computes what the network computes, ending in a softmax.
 
-    Where the network was fitted on bytes, a Rescaling layer stands first. The temperature is
-    in the weights of the last layer.
+    Where the network was fitted on bytes, a Rescaling layer stands first. A blur is in the
+    weights of the first layer, the temperature in those of the last.
     """
     architecture = Architecture(
         n_features=network.n_features,
@@ -80,12 +81,12 @@ def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, .
         network.norms or (), _layers_of(model, keras.layers.BatchNormalization), strict=True
     ):
         layer.epsilon = norm.epsilon
-    last = len(network.kernels) - 1
-    scaled = replace(
-        network,
-        kernels=(*network.kernels[:last], network.kernels[last] / network.temperature),
-        biases=(*network.biases[:last], network.biases[last] / network.temperature),
-    )
+    kernels, biases = list(network.kernels), list(network.biases)
+    if network.blur:
+        kernels[0] = blurred(kernels[0], network.blur)
+    kernels[-1] = kernels[-1] / network.temperature
+    biases[-1] = biases[-1] / network.temperature
+    scaled = replace(network, kernels=tuple(kernels), biases=tuple(biases))
     for variable, array in zip(network_variables(model), network_arrays(scaled), strict=True):
         variable.assign(array)
     return model

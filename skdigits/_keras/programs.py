@@ -22,7 +22,7 @@ from .deformation import deform
 from .placing import PlacedData, StreamedData
 
 # Where a teacher is, both its probabilities and the network's are softened by this temperature.
-SOFTENING = 4.0
+SOFTENING = 2.0
 
 # A call of a compiled program costs as much as many steps of a small network, so that many share
 # one, up to a matrix of row indices of 4 MB.
