@@ -266,9 +266,6 @@ def described(settings: Any) -> dict[str, str]:
     """Each setting that has a say in the weights, as text."""
     texts = {name: repr(value) for name, value in vars(settings).items()}
     del texts["verbose"]
-    if not settings.early_stopping:
-        # It then has a say in predictions alone.
-        del texts["input_blur"]
     optimizer = settings.optimizer
     if isinstance(optimizer, type):
         texts["optimizer"] = optimizer.__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -32,7 +32,14 @@ from ._given import (
 )
 from ._intensities import warn_if_scaled, warn_if_unscaled
 from ._network import Array, Network, dense, layout, softmax
-from ._parameters import Settings, check_parameters, one_if_equal, per_layer, settings_from
+from ._parameters import (
+    Settings,
+    check_parameter,
+    check_parameters,
+    one_if_equal,
+    per_layer,
+    settings_from,
+)
 from ._reporting import (
     EpochReporter,
     extended_history,
@@ -109,7 +116,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         blurred by their interpolation, by 1/12 on average; a network that is trained long on
         such images reads others better that are about as smooth. For rows that are square
         images. Read at each prediction, so that it can be changed after `fit`, and multiplied
-        into the first layer's weights, so that it costs nothing.
+        into the first layer's weights, so that it costs nothing. What `fit` finds out on rows as
+        they will be predicted, validation curves, the best epoch and `temperature_`, is with the
+        blur that was set then.
     early_stopping : bool, default=False
         Hold a stratified share of the rows back, stop after `n_iter_no_change` epochs without a
         better accuracy on it, and keep the weights of the best epoch, of equal ones that with
@@ -144,7 +153,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string column names.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer, read-only, float64 where X was, else float32.
+        Weights of each layer, read-only, float64 where X was, else float32; normalisation, blur
+        and temperature, which `keras_model_` has in them, apart.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     loss_curve_ : list of float
@@ -625,7 +635,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "_network")
         n_hidden = len(self._network.kernels) - 1
         dropout = per_layer("dropout", self.dropout, n_hidden)
-        return summary_table(self._network, dropout, per_layer("l2", self.l2, n_hidden))
+        return summary_table(self._predictor(), dropout, per_layer("l2", self.l2, n_hidden))
 
     @property
     def coefs_(self) -> list[Array]:
@@ -673,6 +683,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         super().set_params(**{k: v for k, v in params.items() if not k.startswith(prefix)})
         if options:
             self.optimizer_params = {**(self.optimizer_params or {}), **options}
+        if "input_blur" in params and "_network" in self.__dict__:
+            # Once, and not at each prediction, which refuses what doesn't fit.
+            with suppress(ValueError):
+                self._network = self._predictor()
         return self
 
     def set_callbacks(self, *callbacks: Any) -> DigitANNClassifier:
@@ -727,18 +741,12 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ) -> tuple[Any, Array, Array, Array, Array]:
         """X, labels, classes, sample weights and weights of the rows that count, validated."""
         y, one_hot_classes = labels_from(y)
-        shape: tuple[int, ...] = getattr(X, "shape", ())
         dtype = NUMERIC if reset else (self._network.dtype, np.uint8)
         X, y = self._validated(X, y, dtype=dtype, reset=reset)
         check_classification_targets(y)
         X = dense(X)
         if self.augmentation is not None or self.input_blur:
-            side = side_of(X.shape[1])
-            if len(shape) == 3 and shape[1] != side:
-                raise ValueError(
-                    f"Got X of shape {shape} with augmentation={self.augmentation!r} and "
-                    f"input_blur={self.input_blur!r}, expected square images."
-                )
+            side_of(X.shape[1])
         if classes is None:
             classes = np.unique(y) if one_hot_classes is None else one_hot_classes
         refuse_unknown_labels("y", y, classes)
@@ -908,13 +916,15 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _predictor(self) -> Network:
         """The fitted network with the blur that is asked for now."""
-        network: Network = self._network
-        if network.blur != self.input_blur:
-            check_parameters(super().get_params(deep=False))
-            if self.input_blur:
-                side_of(network.n_features)
-            network = self._network = replace(network, blur=float(self.input_blur))
-        return network
+        network: Network = vars(self)["_network"]
+        blur = self.input_blur
+        if network.blur == blur:
+            return network
+        check_parameter("input_blur", blur)
+        if blur:
+            side_of(network.n_features)
+        # Predictions change nothing: threads may share an estimator.
+        return replace(network, blur=float(blur))
 
     def _fitted_network(self, name: str) -> Network:
         network: Network | None = self.__dict__.get("_network")
@@ -949,6 +959,13 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _validated(self, X: Any, *y: Any, dtype: Any, reset: bool) -> Any:
         """X, or X and y, as scikit-learn validates them, images flattened."""
+        shape: tuple[int, ...] = getattr(X, "shape", ())
+        as_images = self.augmentation is not None or self.input_blur
+        if as_images and len(shape) == 3 and shape[1] != shape[2]:
+            raise ValueError(
+                f"Got X of shape {shape} with augmentation={self.augmentation!r} and "
+                f"input_blur={self.input_blur!r}, expected square images."
+            )
         with floats_only("X"):
             return validate_data(
                 self, flatten_images(X), *y, accept_sparse="csr", dtype=dtype, reset=reset

@@ -193,14 +193,20 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     ValueError
         Names the parameter, what was received and what was expected.
     """
-    for name, (accepts, expected) in TABLE.items():
-        if not accepts(params[name]):
-            raise ValueError(f"Got {name}={params[name]!r}, expected {expected}.")
+    for name in TABLE:
+        check_parameter(name, params[name])
     if "learning_rate" in (params["optimizer_params"] or {}):
         raise ValueError(
             f"Got optimizer_params={params['optimizer_params']!r}, expected the learning rate in "
             "the parameter learning_rate."
         )
+
+
+def check_parameter(name: str, value: Any) -> None:
+    """Check one of them, with the same error."""
+    accepts, expected = TABLE[name]
+    if not accepts(value):
+        raise ValueError(f"Got {name}={value!r}, expected {expected}.")
 
 
 def per_layer(name: str, value: Any, n_layers: int) -> tuple[float, ...]:

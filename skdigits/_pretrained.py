@@ -94,6 +94,7 @@ def load_pretrained() -> Any:
         network, about = read_network(file)
     params = dict(about["params"])
     params["hidden_layer_sizes"] = tuple(params["hidden_layer_sizes"])
+    params["input_blur"] = network.blur
     params["augmentation"] = Augmentation(**params["augmentation"])
     classifier = DigitANNClassifier(**params)
     history = about["history"]

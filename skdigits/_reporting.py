@@ -47,7 +47,8 @@ def extended_history(
 def summary_table(network: Network, dropout: tuple[float, ...], l2: tuple[float, ...]) -> str:
     """Layers, widths and numbers of parameters as text."""
     scaled = f" × {network.input_scale:.4g}" if network.input_scale != 1.0 else ""
-    rows = [(f"input{scaled}", network.n_features, 0)]
+    smooth = f", blur {network.blur:.4g}" if network.blur else ""
+    rows = [(f"input{scaled}{smooth}", network.n_features, 0)]
     n_hidden = len(network.kernels) - 1
     for i, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):
         hidden = i < n_hidden

@@ -1,10 +1,13 @@
 """The long benchmarks run; their figures are made by hand and kept beside them."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "examples" / "benchmarks"
 
@@ -24,3 +27,31 @@ def test_every_network_of_the_accuracy_table_learns():
     assert len(found) == 8
     # The widest of them has taken 20 steps.
     assert min(found) > 50
+
+
+@pytest.mark.parametrize(
+    ("script", "argument", "page"),
+    [
+        ("accuracy.py", "--table", "accuracy.txt"),
+        ("choose_recipes.py", "--table", "recipes.txt"),
+        ("search_on_gpu.py", "table", "search_on_gpu.txt"),
+    ],
+)
+def test_the_documentation_has_what_the_results_say(script, argument, page):
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, argument],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=True,
+    )
+    assert done.stdout == (BENCHMARKS.parents[1] / "docs" / "benchmarks" / page).read_text()
+
+
+def test_what_was_searched_on_a_card_is_what_its_script_searches(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    search = __import__("search_on_gpu")
+    found = {result["group"]: result for result in json.loads(search.RESULTS.read_text())}
+    assert list(found) == list(search.GROUPS)
+    for name, group in search.GROUPS.items():
+        assert json.loads(json.dumps(group)).items() <= found[name].items()

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy import ndimage, sparse
 from sklearn.base import clone
-from sklearn.pipeline import make_pipeline
 
 import skdigits
 from skdigits import DigitANNClassifier, PixelScaler
@@ -88,11 +87,14 @@ def test_training_goes_on_from_the_weights_without_it(digits):
 def test_early_stopping_and_temperature_look_at_blurred_images(digits):
     X, y = digits
     held = {"X_val": X[400:], "y_val": y[400:]}
-    plain = DigitANNClassifier(**PARAMS).fit(X[:400], y[:400], **held)
-    blurred = DigitANNClassifier(**PARAMS, input_blur=0.2).fit(X[:400], y[:400], **held)
+    stops = PARAMS | {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2}
+    plain = DigitANNClassifier(**stops).fit(X[:400], y[:400], **held)
+    blurred = DigitANNClassifier(**stops, input_blur=0.2).fit(X[:400], y[:400], **held)
     on_smooth = {"X_val": smooth(X[400:], 0.2), "y_val": y[400:]}
-    same = DigitANNClassifier(**PARAMS).fit(X[:400], y[:400], **on_smooth)
+    same = DigitANNClassifier(**stops).fit(X[:400], y[:400], **on_smooth)
     assert blurred.validation_loss_curve_ != plain.validation_loss_curve_
+    assert blurred.validation_scores_ == same.validation_scores_
+    np.testing.assert_array_equal(blurred.coefs_[0], same.coefs_[0])
     np.testing.assert_allclose(blurred.validation_loss_curve_, same.validation_loss_curve_, 1e-4)
     assert blurred.temperature_ == pytest.approx(same.temperature_, rel=1e-3)
 
@@ -112,20 +114,10 @@ def test_a_teacher_sees_deformed_images_as_they_are(digits, model):
 
 def test_everything_that_is_made_of_a_fitted_network_has_it(digits, model, tmp_path):
     X = digits[0][:50]
-    pytest.importorskip("skl2onnx", reason="needs the extra onnx")
-    import onnxruntime
-
-    from skdigits.onnx import to_onnx
-
-    pixels = make_pipeline(PixelScaler(), DigitANNClassifier(**PARAMS, input_blur=0.125))
-    pixels.fit(np.round(digits[0] * 255), digits[1])
     model.set_params(input_blur=0.125)
     expected = model.predict_proba(X)
     keras_probabilities = model.keras_model_.predict(X, verbose=0)
     np.testing.assert_allclose(keras_probabilities, expected, atol=1e-6)
-    session = onnxruntime.InferenceSession(to_onnx(model).SerializeToString())
-    found = session.run(None, {session.get_inputs()[0].name: X})[1]
-    np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), expected)
     skdigits.save(model, tmp_path / "model.skdigits")
     loaded = skdigits.load(tmp_path / "model.skdigits")
@@ -133,20 +125,71 @@ def test_everything_that_is_made_of_a_fitted_network_has_it(digits, model, tmp_p
     loaded.set_params(input_blur=0.0)
     assert not np.array_equal(loaded.predict_proba(X), expected)
     assert clone(model).input_blur == 0.125
-    file = io.BytesIO()
-    write_network(file, pixels[-1]._network, {})
-    file.seek(0)
-    stored, _ = read_network(file)
-    assert stored.blur == 0.125
-    np.testing.assert_allclose(stored.logits(X), pixels[-1].decision_function(X), atol=0.3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_onnx_has_it(digits, dtype):
+    pytest.importorskip("skl2onnx", reason="needs the extra onnx")
+    import onnxruntime
+
+    from skdigits.onnx import to_onnx
+
+    X = digits[0] if dtype == np.float32 else np.round(digits[0] * 255).astype(np.uint8)
+    model = DigitANNClassifier(**PARAMS).fit(X, digits[1])
+    plain = model.predict_proba(X)
+    # Not by set_params, so that the fitted network is as fit has left it.
+    model.input_blur = 0.125
+    session = onnxruntime.InferenceSession(to_onnx(model, dtype=dtype).SerializeToString())
+    found = session.run(None, {session.get_inputs()[0].name: X})[1]
+    np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
+    np.testing.assert_allclose(model.keras_model_.predict(X, verbose=0), found, atol=1e-5)
+    assert np.abs(found - plain).max() > 0.01
+    assert "input" in model.summary()
+    assert "blur 0.125" in model.summary()
+
+
+def test_the_file_of_a_network_keeps_it_apart_from_the_weights(digits):
+    model = DigitANNClassifier(**PARAMS).fit(*digits)
+    networks = []
+    for blur in (0.0, 0.125):
+        file = io.BytesIO()
+        write_network(file, model.set_params(input_blur=blur)._network, {})
+        file.seek(0)
+        networks.append(read_network(file)[0])
+    assert [network.blur for network in networks] == [0.0, 0.125]
+    for one, other in zip(networks[0].kernels, networks[1].kernels, strict=True):
+        np.testing.assert_array_equal(one, other)
+    X = digits[0]
+    np.testing.assert_allclose(
+        networks[1].logits(X), networks[0].logits(smooth(X, 0.125)), atol=1e-4
+    )
+
+
+def test_predictions_change_nothing(digits, model):
+    model.input_blur = 0.125
+    before = vars(model).copy()
+    model.predict(digits[0])
+    model.set_params(epochs=-1)
+    model.predict(digits[0])
+    assert vars(model)["_network"] is before["_network"]
+    expected = model.predict_proba(digits[0])
+    model.set_params(input_blur=0.125)
+    assert vars(model)["_network"].blur == 0.125
+    np.testing.assert_array_equal(model.predict_proba(digits[0]), expected)
+    with pytest.raises(ValueError, match="Got input_blur='much'"):
+        model.set_params(input_blur="much").predict(digits[0])
 
 
 def test_rows_that_are_no_squares(digits):
     X, y = digits
     with pytest.raises(ValueError, match="Got 700 features with augmentation or input_blur"):
         DigitANNClassifier(**PARAMS, input_blur=0.1).fit(X[:, :700], y)
+    images = X.reshape(-1, 14, 56)
     with pytest.raises(ValueError, match="expected square images"):
-        DigitANNClassifier(**PARAMS, input_blur=0.1).fit(X.reshape(-1, 14, 56), y)
+        DigitANNClassifier(**PARAMS, input_blur=0.1).fit(images, y)
+    model = DigitANNClassifier(**PARAMS).fit(images, y).set_params(input_blur=0.1)
+    with pytest.raises(ValueError, match="expected square images"):
+        model.predict(images)
     model = DigitANNClassifier(**PARAMS).fit(X[:, :700], y)
     model.set_params(input_blur=0.1)
     with pytest.raises(ValueError, match="Got 700 features with augmentation or input_blur"):

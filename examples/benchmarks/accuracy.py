@@ -5,7 +5,8 @@
     python examples/benchmarks/accuracy.py --table              what is known so far
     python examples/benchmarks/accuracy.py --smoke              one epoch on the embedded sample
 
-What the rows train was chosen by choose_recipes.py on validation rows. Each network is trained
+What the rows train was chosen on validation rows, by choose_recipes.py and, what a teacher and
+blurred images bring, by search_on_gpu.py and blur.py. Each network is trained
 on all training rows and tested once per seed; the last epoch counts. Results are appended to
 accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
 fitted pipelines are kept there, as the rows "blurred" and "committee" need it. Times are those of
@@ -244,12 +245,12 @@ def table(results: Results, seeds: int) -> None:
         "  seeds"
     )
     put_together = {"committee": COMMITTEE, "pretrained": PRETRAINED, "digits": DIGITS}
-    rows = ROWS | put_together
-    names = list(rows)
-    # Below the networks that it is about.
-    names.insert(names.index("record") + 1, "blurred")
-    for name in names:
-        row = BLURRED if name == "blurred" else rows[name]
+    rows = {}
+    for name, row in (ROWS | put_together).items():
+        rows[name] = row
+        if name == "record":
+            rows["blurred"] = BLURRED
+    for name, row in rows.items():
         found = [r for r in results.rows if r["row"] == name and current(name, r)]
         if not found:
             print(f"{row.what:54}{'not run':>20}")

@@ -17,7 +17,6 @@ import time
 from collections import defaultdict
 from itertools import product
 from math import nan
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -26,12 +25,10 @@ from _results import Results, versions
 from scipy.special import log_softmax
 from sklearn.model_selection import train_test_split
 
-import skdigits
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler
 from skdigits._calibration import expected_calibration_error
 from skdigits.datasets import fetch_mnist
 
-TEACHER = "teacher.skdigits"
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64)}
 HALF = Augmentation(rotation=7.5, scale=0.075, shear=0.1, shift=0.0275, elastic=0.03)
 GENTLER = Augmentation(rotation=5, scale=0.05, shear=0.07, shift=0.018, elastic=0.02)
@@ -98,14 +95,6 @@ CANDIDATES: dict[str, list[dict[str, Any]]] = {
             {"batch_norm": True, "learning_rate": 0.003},
         )
     ],
-    # With the first candidate for "accurate" as the teacher, and without one.
-    "taught": [
-        SMALL
-        | {"epochs": 300, "learning_rate": 0.004, "label_smoothing": 0.0, "batch_size": 256}
-        | {"augmentation": HALF}
-        | more
-        for more in ({}, {"teacher": True})
-    ],
     "fashion": [
         {"hidden_layer_sizes": (1024, 512), "epochs": 30, "batch_size": 256}
         | {"label_smoothing": 0.1, "weight_averaging": True, "dropout": dropout}
@@ -141,26 +130,13 @@ def validation_split(data: str) -> list[np.ndarray]:
     return train_test_split(X, y, test_size=10_000, random_state=0, stratify=y)
 
 
-def teacher(split: list[np.ndarray], folder: Path) -> DigitANNClassifier:
-    """The first candidate for "accurate", trained once and kept in the folder."""
-    if not (folder / TEACHER).exists():
-        measure(CANDIDATES["accurate"][0], 0, split, folder)
-    return skdigits.load(folder / TEACHER)
-
-
-def measure(
-    params: dict[str, Any], seed: int, split: list[np.ndarray], folder: Path
-) -> dict[str, float]:
+def measure(params: dict[str, Any], seed: int, split: list[np.ndarray]) -> dict[str, float]:
     """Train a candidate, and score it on the validation rows."""
     X_train, X_val, y_train, y_val = split
-    params = dict(params)
-    options = {"teacher": teacher(split, folder)} if params.pop("teacher", False) else {}
     model = DigitANNClassifier(**params, random_state=seed)
     start, cpu = time.perf_counter(), time.process_time()
-    model.fit(X_train, y_train, **options)
+    model.fit(X_train, y_train)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    if params == CANDIDATES["accurate"][0] and seed == 0:
-        skdigits.save(model, folder / TEACHER)
     predicted, probabilities = model.predict(X_val), model.predict_proba(X_val)
     factor, loss = best_factor(model.decision_function(X_val), y_val)
     return {
@@ -180,7 +156,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--only", default="", help="part of the parameters as printed")
-    parser.add_argument("--models", type=Path, default=Path("."), help="where teachers are kept")
     arguments = parser.parse_args()
     results = Results("recipes.json")
     for name in [] if arguments.table else arguments.names or CANDIDATES:
@@ -190,7 +165,7 @@ def main() -> None:
             if results.has(settings) or arguments.only not in settings["params"]:
                 continue
             split = split or validation_split("Fashion-MNIST" if name == "fashion" else "mnist_784")
-            results.add(settings | versions(), measure(params, seed, split, arguments.models))
+            results.add(settings | versions(), measure(params, seed, split))
     table(results)
 
 

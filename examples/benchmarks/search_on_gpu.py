@@ -14,12 +14,13 @@ others. Six folds cover the training set, so that an accuracy has the standard e
 digits, and candidates are compared on the same ones. Those that have a teacher are trained once for
 each fold and teacher; their groups follow that of the teachers in one call. Besides, errors are
 counted from the mean probabilities over 16 views of each digit, deformed by a quarter and by half
-of what training deforms by. Results are appended to search_on_gpu.json. Needs JAX.
+of what training deforms by. Results are kept in search_on_gpu.json. Needs JAX.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import time
 from functools import partial
@@ -118,7 +119,7 @@ GROUPS: dict[str, dict[str, Any]] = {
     },
     "taught": {
         "hidden": (128, 64),
-        "epochs": 300,
+        "epochs": 295,
         "batch": 256,
         "folds": 3,
         "norm": False,
@@ -390,8 +391,8 @@ def run(group: dict[str, Any], X: Any, y: Any, taught: Any) -> tuple[Any, Any]:
 def scores(averages: Any, m: Any, group: dict[str, Any], X: Any, y: Any, share: float = 0.0) -> Any:
     """Logits for the validation rows of each fold: folds, candidates, rows, classes.
 
-    With a share, mean log-probabilities over 16 views, which are deformed so much of what
-    training deforms by.
+    With a share, logarithms of the mean probabilities over 16 views, which are deformed so much of
+    what training deforms by, strokes left as they are.
     """
     import jax
     import jax.numpy as jnp
@@ -435,12 +436,18 @@ def search(names: list[str], file: Path, results: list[dict[str, Any]]) -> None:
         begin = time.perf_counter()
         kept[name] = averages, m = run(group, X, y, taught)
         seconds = time.perf_counter() - begin
-        found = dict(group) | {"group": name, "seconds": seconds, "jax": jax.__version__}
+        found = dict(group) | {
+            "group": name,
+            "seconds": seconds,
+            "jax": jax.__version__,
+            "device": jax.devices()[0].device_kind,
+            "date": datetime.date.today().isoformat(),
+        }
         for views, share in SHARES.items():
             if share == 0 or taught is None:
                 logits, labels = scores(averages, m, group, X, y, share)
                 found[views] = (logits.argmax(-1) != labels[:, None]).sum(-1).tolist()
-        results.append(found)
+        results[:] = [r for r in results if r["group"] != name] + [found]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         table([found])
 
@@ -456,7 +463,7 @@ def teachers(networks: Any, m: Any, members: tuple[int, ...], n_folds: int) -> t
 
 
 def table(results: list[dict[str, Any]]) -> None:
-    """Errors of each candidate, summed over the folds, for each teacher; in % for the first."""
+    """Errors of each candidate, summed over the folds, in a column for each teacher."""
     for found in results:
         n_folds = found["folds"]
         wrong = {
@@ -487,6 +494,8 @@ def brief(member: dict[str, float]) -> str:
     ]
     words = [f"deformation {deformation}"]
     words += [f"{k}={v:g}" for k, v in member.items() if k not in RANGES and MEMBER[k] != v]
+    if member.get("taught") and MEMBER["softening"] == member["softening"]:
+        words.append(f"softening={member['softening']:g}")
     if ranges["stroke"] != NAMED[deformation]["stroke"]:
         words.append(f"stroke={ranges['stroke']:g}")
     return ", ".join(words)
