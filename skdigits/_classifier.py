@@ -113,8 +113,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     input_blur : float, default=0.0
         Blur images before they are predicted, training aside: the share of each pixel that goes
         to each of its two neighbours along an axis, at most 0.25. Deformed training images are
-        blurred by their interpolation, by 1/12 on average; a network that is trained long on
-        such images reads others better that are about as smooth. For rows that are square
+        blurred by their interpolation, by 1/12 on average; a large network that is trained long
+        on such images reads others better that are about as smooth. For rows that are square
         images. Read at each prediction, so that it can be changed after `fit`, and multiplied
         into the first layer's weights, so that it costs nothing. What `fit` finds out on rows as
         they will be predicted, validation curves, the best epoch and `temperature_`, is with the
