@@ -10,8 +10,8 @@ a bare stroke; elsewhere it has a flag and often a foot, and is then taken for a
 is trained on a second time, with these drawn onto it. Then the script rounds the weights
 to 8 bits, tests them once on MNIST's test set and writes the file.
 
-Usage: ``python make_pretrained.py pretrained.npz`` (a quarter of an hour on two cores; after a
-crash the same command goes on where it was)
+Usage: ``python make_pretrained.py pretrained.npz`` (a quarter of an hour to twenty minutes on two
+cores; after a crash the same command goes on where it was)
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from skdigits._atomic import write_atomically
 from skdigits._pretrained import read_network, write_network
 from skdigits.datasets import fetch_mnist
 
-# A network that is trained long on deformed digits reads others better a little blurred; how much
-# was chosen on held-back training rows.
+# A network that is trained long on deformed digits reads others better a little blurred, see
+# examples/benchmarks/blur.py.
 BLUR = 0.125
 RANGES = {
     "rotation": 15.0,

@@ -48,7 +48,12 @@ def _gelu(h: Array) -> Array:
 
 
 def _silu(h: Array) -> Array:
-    return h * special.expit(h)
+    # Far below 0 the exponential is infinite and the quotient 0, as it should be. NumPy's
+    # exponential takes a fraction of the time of SciPy's logistic function.
+    with np.errstate(over="ignore"):
+        below = np.exp(-h)
+    below += 1
+    return np.divide(h, below, out=h)
 
 
 def _softplus(h: Array) -> Array:
