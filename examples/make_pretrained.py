@@ -27,8 +27,9 @@ from skdigits._atomic import write_atomically
 from skdigits._pretrained import read_network, write_network
 from skdigits.datasets import fetch_mnist
 
-# A network that is trained long on deformed digits reads others better a little blurred, see
-# examples/benchmarks/blur.py.
+# A network that is trained long on deformed digits reads others better a little blurred. How much
+# was chosen on held-back training rows, with two networks that were trained like this one by
+# examples/benchmarks/search_on_gpu.py.
 BLUR = 0.125
 RANGES = {
     "rotation": 15.0,

@@ -14,7 +14,7 @@ others. Six folds cover the training set, so that an accuracy has the standard e
 digits, and candidates are compared on the same ones. Those that have a teacher are trained once for
 each fold and teacher; their groups follow that of the teachers in one call. Besides, errors are
 counted from the mean probabilities over 16 views of each digit, deformed by a quarter and by half
-of what training deforms by. Results are kept in search_on_gpu.json. Needs JAX.
+of what training deforms by. Results are kept in search_on_gpu.json. Needs JAX, and of skdigits no more than its folder.
 """
 
 from __future__ import annotations
@@ -30,22 +30,17 @@ from typing import Any
 
 import numpy as np
 
+from skdigits._augmentation import GRID, N_RANDOM, Augmentation, displacement_basis
+
 RESULTS = Path(__file__).with_suffix(".json")
 # Of the deformation in training, how much of it a digit's views are deformed by.
 SHARES = {"as it is": 0.0, "16 views at a quarter": 0.25, "16 views at a half": 0.5}
 N_FOLDS = 6
 EMA, BN_MOMENTUM, BN_EPSILON = 0.998, 0.99, 1e-3
 B1, B2, EPSILON = 0.9, 0.999, 1e-7
-SIDE, GRID = 28, 6
-RANGES = ("rotation", "scale", "shear", "shift", "elastic", "stroke")
-FULL = {
-    "rotation": 15.0,
-    "scale": 0.15,
-    "shear": 0.2,
-    "shift": 0.055,
-    "elastic": 0.04,
-    "stroke": 0.0,
-}
+SIDE = 28
+FULL = vars(Augmentation())
+RANGES = tuple(FULL)
 HALF = FULL | {"rotation": 7.5, "scale": 0.075, "shear": 0.1, "shift": 0.0275, "elastic": 0.03}
 BETWEEN = FULL | {"rotation": 11.0, "scale": 0.11, "shear": 0.15, "shift": 0.04, "elastic": 0.035}
 WIDE = FULL | {"scale": 0.2, "shear": 0.25, "shift": 0.06, "stroke": 0.7}
@@ -159,14 +154,6 @@ def folds(n_rows: int) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def basis() -> np.ndarray:
-    """What each point of the coarse grid contributes to the displacement of each pixel."""
-    points = (np.arange(GRID) + 0.5) * SIDE / GRID - 0.5
-    along = np.exp(-0.5 * ((np.arange(SIDE) - points[:, None]) * GRID / SIDE) ** 2)
-    both = np.einsum("ax,by->abxy", along, along).reshape(GRID**2, SIDE**2)
-    return (both / np.sqrt((both**2).sum(axis=0))).astype(np.float32)
-
-
 def resample(images: Any, x: Any, y: Any) -> Any:
     """Images at points between their pixels, 0 around them."""
     import jax.numpy as jnp
@@ -198,7 +185,7 @@ def deform(images: Any, key: Any, m: dict[str, Any], stroke: bool) -> Any:
     import jax.numpy as jnp
 
     n, c = len(images), (SIDE - 1) / 2
-    random = jax.random.uniform(key, (n, 7 + 2 * GRID**2), minval=-1.0, maxval=1.0)
+    random = jax.random.uniform(key, (n, N_RANDOM), minval=-1.0, maxval=1.0)
     if stroke:
         square = images.reshape(n, SIDE, SIDE)
         padded = jnp.pad(square, ((0, 0), (1, 1), (1, 1)))
@@ -216,8 +203,9 @@ def deform(images: Any, key: Any, m: dict[str, Any], stroke: bool) -> Any:
     x = cos * wide - sin * high + c + m["shift"] * SIDE * column[4]
     y = sin * wide + cos * high + c + m["shift"] * SIDE * column[5]
     size = m["elastic"] * SIDE * 3**0.5
-    x = x + size * (random[:, 7 : 7 + GRID**2] @ basis())
-    y = y + size * (random[:, 7 + GRID**2 :] @ basis())
+    basis = displacement_basis(SIDE)
+    x = x + size * (random[:, 7 : 7 + GRID**2] @ basis)
+    y = y + size * (random[:, 7 + GRID**2 :] @ basis)
     return resample(images, x, y)
 
 
