@@ -14,7 +14,8 @@ others. Six folds cover the training set, so that an accuracy has the standard e
 digits, and candidates are compared on the same ones. Those that have a teacher are trained once for
 each fold and teacher; their groups follow that of the teachers in one call. Besides, errors are
 counted from the mean probabilities over 16 views of each digit, deformed by a quarter and by half
-of what training deforms by. Results are kept in search_on_gpu.json. Needs JAX, and of skdigits no more than its folder.
+of what training deforms by. Results are kept in search_on_gpu.json. Needs
+JAX, and of skdigits its folder on the PYTHONPATH.
 """
 
 from __future__ import annotations
