@@ -98,7 +98,7 @@ NAMED = {"affine": Augmentation(elastic=0.0), "elastic": Augmentation()}
 """What the names that `DigitANNClassifier` takes stand for."""
 
 
-def side_of(n_features: int) -> int:
+def side_of(n_features: int, wanted_by: str = "augmentation or input_blur") -> int:
     """Side of the square images that rows of so many pixels are.
 
     Raises
@@ -109,8 +109,8 @@ def side_of(n_features: int) -> int:
     side = isqrt(n_features)
     if side * side != n_features or side < 2:
         raise ValueError(
-            f"Got {n_features} features with augmentation or input_blur, expected a square number "
-            "of them, the pixels of square images, such as 784."
+            f"Got {n_features} features with {wanted_by}, expected a square number of them, the "
+            "pixels of square images, such as 784."
         )
     return side
 

@@ -24,14 +24,15 @@ from sklearn.utils.validation import check_is_fitted
 from ._classifier import DigitANNClassifier
 from ._network import BatchNorm, Network
 from ._parameters import check_parameters
-from .preprocessing import DigitImageNormalizer, PixelScaler
+from .preprocessing import DigitDeskewer, DigitImageNormalizer, PixelScaler
 
 # Our estimators, which may stand at the end of a pipeline.
-OWN = (DigitANNClassifier, DigitImageNormalizer, PixelScaler)
+OWN = (DigitANNClassifier, DigitDeskewer, DigitImageNormalizer, PixelScaler)
 
 # Steps that keep the number of columns and work in plain NumPy: they can be tried on one row.
 SCALERS = (
     Binarizer,
+    DigitDeskewer,
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,

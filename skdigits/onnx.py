@@ -1,7 +1,7 @@
 """Fitted models as ONNX, for programs without Python.
 
-Importing this module teaches skl2onnx, if it is installed, to convert DigitANNClassifier and
-PixelScaler: ``skl2onnx.to_onnx(pipeline, X[:1])`` then takes whole pipelines.
+Importing this module teaches skl2onnx, if it is installed, to convert DigitANNClassifier,
+PixelScaler and DigitDeskewer: ``skl2onnx.to_onnx(pipeline, X[:1])`` then takes whole pipelines.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
+from math import isqrt
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._atomic import write_atomically
 from ._classifier import DigitANNClassifier
 from ._network import Network
-from .preprocessing import PixelScaler
+from .preprocessing import DigitDeskewer, PixelScaler
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -48,8 +49,8 @@ def to_onnx(model: Any, *, dtype: Any = None, target_opset: int = 18) -> ModelPr
     Parameters
     ----------
     model : DigitANNClassifier, Pipeline or search
-        Fitted. A pipeline ends in a classifier; before it may stand PixelScaler and what
-        skl2onnx converts of scikit-learn.
+        Fitted. A pipeline ends in a classifier; before it may stand PixelScaler, DigitDeskewer
+        and what skl2onnx converts of scikit-learn.
     dtype : {float32, float64, uint8}, default=None
         Type of the input. All is computed in float64 if that is the type, else in float32.
         None is float64 for a network that was fitted on float64, else float32. uint8 takes
@@ -117,7 +118,8 @@ def to_onnx(model: Any, *, dtype: Any = None, target_opset: int = 18) -> ModelPr
         reason = shorten(str(error).partition("It usually means")[0], 200)
         raise TypeError(
             f"Got {_kind(model)} with a step that can't be converted for input of dtype {dtype}, "
-            f"expected PixelScaler, DigitANNClassifier and what skl2onnx supports: {reason}"
+            "expected PixelScaler, DigitDeskewer, DigitANNClassifier and what skl2onnx supports: "
+            f"{reason}"
         ) from error
     entry = converted.metadata_props.add()
     entry.key, entry.value = "classes", json.dumps(model.classes_.tolist())
@@ -275,16 +277,27 @@ class _Nodes:
             Name of its output.
         """
         output = output or self._scope.get_unique_variable_name(kind.lower())
-        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
-        name = self._scope.get_unique_operator_name(kind)
-        self._container.add_node(kind, names, [output], name=name, **attributes)
+        self._add(kind, inputs, [output], attributes)
         return output
 
+    def add_all(self, kind: str, *inputs: Any, outputs: int, **attributes: Any) -> list[str]:
+        """Add a node that has several outputs."""
+        names = [self._scope.get_unique_variable_name(kind.lower()) for _ in range(outputs)]
+        self._add(kind, inputs, names, attributes)
+        return names
+
+    def _add(
+        self, kind: str, inputs: tuple[Any, ...], outputs: list[str], attributes: dict[str, Any]
+    ) -> None:
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
+        name = self._scope.get_unique_operator_name(kind)
+        self._container.add_node(kind, names, outputs, name=name, **attributes)
+
     def cast(self, value: str, dtype: Any, output: str | None = None) -> str:
-        """Add a conversion to float32 or float64."""
-        double = np.dtype(dtype) == np.float64
-        to = self._types.DOUBLE if double else self._types.FLOAT
-        return self.add("Cast", value, output=output, to=to)
+        """Add a conversion to float32, float64 or int64."""
+        to = {"float64": self._types.DOUBLE, "int64": self._types.INT64}
+        kind = to.get(np.dtype(dtype).name, self._types.FLOAT)
+        return self.add("Cast", value, output=output, to=kind)
 
     def _constant(self, value: Any) -> str:
         name: str = self._scope.get_unique_variable_name("constant")
@@ -415,6 +428,56 @@ def _convert_scaler(scope: Any, operator: Any, container: Any) -> None:
     nodes.add("Div", pixels, 255.0, output=operator.outputs[0].full_name)
 
 
+def _convert_deskewer(scope: Any, operator: Any, container: Any) -> None:
+    from skl2onnx.common.data_types import UInt8TensorType
+
+    n_features = operator.raw_operator.n_features_in_
+    side = isqrt(n_features)
+    nodes = _Nodes(scope, operator, container)
+    tiny = np.finfo(nodes.dtype).tiny
+    down, right = np.indices((side, side)) - (side - 1) / 2
+    down, right, ones = (a.reshape(1, -1) for a in (down, right, np.ones(n_features)))
+    pixels = nodes.cast(operator.inputs[0].full_name, nodes.dtype)
+
+    # The median of an even number of pixels, those on the edge.
+    outermost = np.flatnonzero(np.maximum(np.abs(down), np.abs(right)) == (side - 1) / 2)
+    edge = nodes.add("Gather", pixels, outermost, axis=1)
+    upper, _ = nodes.add_all("TopK", edge, np.array([2 * side - 1]), outputs=2, axis=1)
+    middle = np.zeros((2 * side - 1, 1))
+    middle[-2:] = 0.5
+    ground = nodes.add("MatMul", upper, middle)
+    pixels = nodes.add("Sub", pixels, ground)
+
+    mass = nodes.add("Abs", pixels)
+    total = nodes.add("Max", nodes.add("MatMul", mass, ones.T), tiny)
+    x, y = (nodes.add("Div", nodes.add("MatMul", mass, a.T), total) for a in (right, down))
+    dx, dy = nodes.add("Sub", right, x), nodes.add("Sub", down, y)
+    across, along = (
+        nodes.add("MatMul", nodes.add("Mul", mass, nodes.add("Mul", a, dy)), ones.T)
+        for a in (dx, dy)
+    )
+    slant = nodes.add("Div", across, nodes.add("Max", along, tiny))
+    of_rows = nodes.add("Mul", slant, nodes.add("Sub", down[:, ::side], y))
+    shift = nodes.add("Add", x, of_rows)
+    shift = nodes.add("Min", nodes.add("Max", shift, -float(side)), float(side))
+    shift = nodes.add("Reshape", shift, np.array([-1, side, 1]))
+    whole = nodes.add("Floor", shift)
+    between = nodes.add("Sub", shift, whole)
+
+    images = nodes.add("Reshape", pixels, np.array([-1, side, side]))
+    padded = nodes.add("Pad", images, np.array([0, 0, side, 0, 0, side + 1]))
+    left = nodes.add("Add", nodes.cast(whole, np.int64), np.arange(side, 2 * side))
+    right_one = nodes.add("Add", left, np.array(1))
+    beside = [nodes.add("GatherElements", padded, i, axis=2) for i in (left, right_one)]
+    step = nodes.add("Mul", between, nodes.add("Sub", beside[1], beside[0]))
+    upright = nodes.add("Add", beside[0], step)
+    upright = nodes.add("Reshape", upright, np.array([-1, n_features]))
+    upright = nodes.add("Add", upright, ground)
+    # Bytes are rounded to bytes.
+    is_bytes = isinstance(operator.inputs[0].type, UInt8TensorType)
+    nodes.add("Round" if is_bytes else "Identity", upright, output=operator.outputs[0].full_name)
+
+
 def _scaler_shapes(operator: Any) -> None:
     _check_input(operator)
     n_rows = operator.inputs[0].get_first_dimension()
@@ -458,6 +521,9 @@ def _registered() -> Any:
     )
     skl2onnx.update_registered_converter(
         PixelScaler, "SkdigitsPixelScaler", _scaler_shapes, _convert_scaler
+    )
+    skl2onnx.update_registered_converter(
+        DigitDeskewer, "SkdigitsDigitDeskewer", _scaler_shapes, _convert_deskewer
     )
     return skl2onnx
 

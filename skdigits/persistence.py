@@ -27,6 +27,7 @@ TRUSTED_TYPES = (
     "skdigits._classifier.DigitANNClassifier",
     "skdigits._network.BatchNorm",
     "skdigits._network.Network",
+    "skdigits.preprocessing.DigitDeskewer",
     "skdigits.preprocessing.DigitImageNormalizer",
     "skdigits.preprocessing.PixelScaler",
 )

@@ -24,8 +24,8 @@ NAMES = {
         ReadingDisplay SearchResultsDisplay TrainingCurveDisplay""",
     "skdigits.onnx": "export to_onnx",
     "skdigits.persistence": "InvalidFileError TRUSTED_TYPES load save",
-    "skdigits.preprocessing": """DigitImageNormalizer Number PixelScaler UnreadableImageError
-        flatten_images read_digit_images read_number""",
+    "skdigits.preprocessing": """DigitDeskewer DigitImageNormalizer Number PixelScaler
+        UnreadableImageError flatten_images read_digit_images read_number""",
     "skdigits.presets": "PRESETS Preset RECIPES REFERENCES make_reference_classifier param_grid",
 }
 
@@ -64,6 +64,7 @@ PARAMETERS = {
     "load": "path max_bytes",
     "datasets.fetch_mnist": "subset return_X_y as_frame data_home name",
     "datasets.load_mnist_sample": "subset return_X_y",
+    "preprocessing.DigitDeskewer": "",
     "preprocessing.read_number": "image model",
     "presets.param_grid": "name step",
 }
