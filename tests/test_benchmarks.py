@@ -24,7 +24,7 @@ def test_every_network_of_the_accuracy_table_learns():
     )
     assert done.returncode == 0, done.stderr
     found = [float(accuracy) for accuracy in re.findall(r"([\d.]+) % after", done.stdout)]
-    assert len(found) == 8
+    assert len(found) == 9
     # The widest of them has taken 20 steps.
     assert min(found) > 50
 
