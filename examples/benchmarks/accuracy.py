@@ -5,10 +5,10 @@
     python examples/benchmarks/accuracy.py --table              what is known so far
     python examples/benchmarks/accuracy.py --smoke              one epoch on the embedded sample
 
-What the rows train was chosen on validation rows, by choose_recipes.py and, what a teacher and
-blurred images bring, by search_on_gpu.py and blur.py. Each network is trained
-on all training rows and tested once per seed; the last epoch counts. Results are appended to
-accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
+What the rows train was chosen on validation rows, by choose_recipes.py and, what a teacher, blurred
+images and deskewed digits bring, by search_on_gpu.py, blur.py and deskewed.py. Each network is
+trained on all training rows and tested once per seed; the last epoch counts. Results are appended
+to accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
 fitted pipelines are kept there, as the rows "blurred" and "committee" need it. Times are those of
 runs on two cores where there are any, else half of those of runs on one.
 """
@@ -191,8 +191,8 @@ def blurred(seeds: int, results: Results, models: Path | None) -> None:
 def committee(seeds: int, results: Results, models: Path | None) -> None:
     """Let five of the large networks in the folder vote, once for each of some choices of five.
 
-    Networks that see digits in the same form fail on the same ones, so two or three see them
-    deskewed. The choices are spread evenly over all that there is time to train. Each shares
+    Networks that see digits in the same form fail on the same ones, as votes.py finds on
+    validation rows, so two or three see them deskewed. The choices are spread evenly over all that there is time to train. Each shares
     members with the others, so that their standard deviation is smaller than that of committees
     trained apart.
     """
