@@ -192,9 +192,9 @@ def committee(seeds: int, results: Results, models: Path | None) -> None:
     """Let five of the large networks in the folder vote, once for each of some choices of five.
 
     Networks that see digits in the same form fail on the same ones, as votes.py finds on
-    validation rows, so two or three see them deskewed. The choices are spread evenly over all that there is time to train. Each shares
-    members with the others, so that their standard deviation is smaller than that of committees
-    trained apart.
+    validation rows, so two or three see them deskewed. The choices are spread evenly over all
+    that there is time to train. Each shares members with the others, so that their standard
+    deviation is smaller than that of committees trained apart.
     """
     members = {}
     for name, seed in product(LARGE, range(seeds)):
