@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -53,7 +53,58 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class _PixelTransformer(
+    CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
+    """What transformers of pixels share, which learn nothing but the number of features."""
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check X and remember its number of features.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Pixels of any numeric dtype, as in transform.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        PixelScaler or DigitDeskewer
+            Itself.
+        """
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._pixels(X, reset=True)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        return self
+
+    def _pixels(self, X: Any, *, reset: bool) -> Any:
+        """X as numbers in rows, dense or sparse."""
+        X = flatten_images(X)
+        if isinstance(X, (list, tuple)):
+            # scikit-learn makes numbers of arrays of objects, not of lists of them.
+            X = np.asarray(X)
+        with floats_only("X"):
+            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype="numeric", reset=reset)
+        if X.dtype.kind not in "biuf":
+            raise ValueError(f"Got X of dtype {X.dtype}, expected numbers.")
+        return X
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_in_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class PixelScaler(_PixelTransformer):
     """Map pixels from 0–255 to float32 from 0 to 1.
 
     Learns nothing from the data: each value is divided by 255. scikit-learn's MinMaxScaler and
@@ -75,29 +126,6 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
 
-    @with_callbacks
-    def fit(self, X: Any, y: Any = None) -> PixelScaler:
-        """Check X and remember its number of features.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Pixels from 0 to 255 of any numeric dtype.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        PixelScaler
-            Itself.
-        """
-        context = self._init_callback_context()
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        _pixels(self, X, reset=True)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
-        return self
-
     def transform(self, X: Any) -> Any:
         """Divide by 255.
 
@@ -113,7 +141,7 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             A new array; X is left as it is.
         """
         check_is_fitted(self)
-        X = _pixels(self, X, reset=False)
+        X = self._pixels(X, reset=False)
         # The caller is behind the method in which scikit-learn wraps this one.
         warn_if_scaled(X, stacklevel=3)
         return _applied(np.divide, X)
@@ -132,33 +160,8 @@ class PixelScaler(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, 
             Pixels from 0 to 255, not rounded.
         """
         check_is_fitted(self)
-        X = _pixels(self, X, reset=False)
+        X = self._pixels(X, reset=False)
         return _applied(np.multiply, X)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_features_in_")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
-
-
-def _pixels(transformer: BaseEstimator, X: Any, *, reset: bool) -> Any:
-    """X as numbers in rows, dense or sparse."""
-    X = flatten_images(X)
-    if isinstance(X, (list, tuple)):
-        # scikit-learn makes numbers of arrays of objects, not of lists of them.
-        X = np.asarray(X)
-    with floats_only("X"):
-        X = validate_data(
-            transformer, X, accept_sparse=("csr", "csc"), dtype="numeric", reset=reset
-        )
-    if X.dtype.kind not in "biuf":
-        raise ValueError(f"Got X of dtype {X.dtype}, expected numbers.")
-    return X
 
 
 def _applied(operation: Any, X: Any) -> Any:
@@ -195,7 +198,7 @@ def flatten_images(X: Any) -> Any:
     return X
 
 
-class DigitDeskewer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class DigitDeskewer(_PixelTransformer):
     """Stand slanted digits upright, as a step of a Pipeline before the classifier.
 
     Each row of an image is shifted, by linear interpolation between neighbouring pixels, so that
@@ -237,34 +240,6 @@ class DigitDeskewer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin
            [  0,   0, 255,   0,   0]], dtype=uint8)
     """
 
-    @with_callbacks
-    def fit(self, X: Any, y: Any = None) -> DigitDeskewer:
-        """Check X and remember its number of features.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_pixels), or ndarray of shape \
-                (n_samples, side, side)
-            Square images whose pixels have one scale.
-        y : object, default=None
-            Ignored.
-
-        Returns
-        -------
-        DigitDeskewer
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If rows are no square images.
-        """
-        context = self._init_callback_context()
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        side_of(_pixels(self, X, reset=True).shape[1], type(self).__name__)
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
-        return self
-
     def transform(self, X: Any) -> Any:
         """Stand each digit upright.
 
@@ -281,7 +256,7 @@ class DigitDeskewer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin
             without a digit are as they were.
         """
         check_is_fitted(self)
-        X = _pixels(self, X, reset=False)
+        X = self._pixels(X, reset=False)
         if sparse.issparse(X):
             X = X.toarray()  # type: ignore[attr-defined]
         upright = np.empty(X.shape, X.dtype if X.dtype in (np.uint8, np.float64) else np.float32)
@@ -293,13 +268,13 @@ class DigitDeskewer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin
             upright[start : start + 1000] = deskewed
         return upright
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_features_in_")
+    def _pixels(self, X: Any, *, reset: bool) -> Any:
+        X = super()._pixels(X, reset=reset)
+        side_of(X.shape[1], type(self).__name__)
+        return X
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32", "float64"]
         return tags
 
