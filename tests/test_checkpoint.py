@@ -348,7 +348,7 @@ def kill_and_resume(folder, n_trials, epochs, seed):
 
 @pytest.mark.parametrize(
     ("n_trials", "epochs"),
-    [(3, 60), pytest.param(60, 200, marks=pytest.mark.slow)],
+    [(2, 60), pytest.param(60, 200, marks=pytest.mark.slow)],
 )
 def test_killed_at_any_moment_it_ends_where_an_undisturbed_fit_ends(tmp_path, n_trials, epochs):
     kills, resumed, differences, leftovers = kill_and_resume(tmp_path, n_trials, epochs, seed=0)

@@ -159,7 +159,7 @@ def test_a_file_is_not_loaded_whole(tmp_path):
         tmp_path / "X.npy", mode="w+", dtype=np.uint8, shape=(200_000, 784)
     )
     for start in range(0, len(X), 20_000):
-        X[start : start + 20_000] = rng.integers(200, size=(20_000, 784), dtype=np.uint8)
+        X[start : start + 20_000] = rng.integers(100, size=(20_000, 784), dtype=np.uint8)
     # Ten classes that a network can tell apart.
     X[np.arange(len(X)), np.arange(len(X)) % 10] = 255
     done = subprocess.run(
@@ -170,7 +170,7 @@ def test_a_file_is_not_loaded_whole(tmp_path):
     )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["grown"] < 80e6
-    assert found["accuracy"] > 0.2
+    assert found["accuracy"] > 0.9
 
 
 def chunks_of(length, *arrays):

@@ -20,11 +20,9 @@ FULL = re.compile("fetch_mnist|data mnist")
 
 
 def with_data(blocks):
-    """Each block as a test's parameter, marked if it asks for the full MNIST."""
-    return [
-        pytest.param(block, marks=pytest.mark.mnist if FULL.search(block) else ())
-        for block in blocks
-    ]
+    """Each block as a test's parameter; one that asks for the full MNIST takes minutes."""
+    full = [pytest.mark.mnist, pytest.mark.slow]
+    return [pytest.param(block, marks=full if FULL.search(block) else ()) for block in blocks]
 
 
 @pytest.fixture
