@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib.resources import files
 from itertools import combinations, product
@@ -110,9 +110,10 @@ ROWS = {
     ),
 }
 # Rows that are put together from others or have no test set of their own.
-LARGE = ("accurate", "deskewed", "record")
 BLURRED = Row(f"the same networks, input_blur={BLUR}", 90 * MINUTE, 99.65, 99.70, preset="record")
-COMMITTEE = Row("soft vote of five, two or three on deskewed digits", 120 * MINUTE, 99.65, 99.70)
+COMMITTEE = Row("soft vote of five stages of two 'record' networks", 120 * MINUTE, 99.65, 99.70)
+# Epochs of the stages of a committee's network.
+STAGES = (120, 70, 70)
 PRETRAINED = Row("load_pretrained(), trained by make_pretrained.py", 0, 99.4, 99.55)
 DIGITS = Row("preset 'fast' on load_digits, 5 stratified folds", 10, 98.0, 98.8, preset="fast")
 
@@ -188,46 +189,86 @@ def blurred(seeds: int, results: Results, models: Path | None) -> None:
             results.add(settings | versions(), figures(model, X_test, y_test) | times)
 
 
-def committee(seeds: int, results: Results, models: Path | None) -> None:
-    """Let five of the large networks in the folder vote, once for each of some choices of five.
+def stage_of(first: str, seed: int, n: int) -> tuple[Pipeline, dict[str, Any]]:
+    """A stage of a committee's network, to be trained, and what tells its result from others.
 
-    Networks that see digits in the same form fail on the same ones, as votes.py finds on
-    validation rows, so two or three see them deskewed. The choices are spread evenly over all
-    that there is time to train. Each shares members with the others, so that their standard
-    deviation is smaller than that of committees trained apart.
+    Plain and deskewed digits take turns.
     """
-    members = {}
-    for name, seed in product(LARGE, range(seeds)):
-        file = models and models / f"{name}-{seed}.skdigits"
-        fits = [r for r in results.rows if settings_of(name, seed).items() <= r.items()]
-        if file and file.exists() and fits:
-            # A fitted network is put to the vote as it is, so fit only collects the labels.
-            model = skdigits.load(file).set_params(digitannclassifier__input_blur=BLUR)
-            members[file.stem] = FrozenEstimator(model), fits[-1]
-    choices = []
-    for names in combinations(members, 5):
-        fits = [members[name][1] for name in names]
+    deskewed = (first == "deskewed") == (n % 2 == 0)
+    params = {"epochs": STAGES[n], "input_blur": BLUR, "warm_start": True}
+    model = replace(ROWS["record"], params=params, deskewed=deskewed).pipeline(10 * seed + n)
+    settings = {
+        "row": "stage",
+        "member": f"{first}-first-{seed}-stage-{n}",
+        "params": repr(model[-1]),
+        "stages": list(STAGES[: n + 1]),
+    }
+    return model, settings
+
+
+def stages_of(seed: int) -> list[dict[str, Any]]:
+    """What the members of a committee are: all stages of both networks."""
+    return [
+        stage_of(first, seed, n)[1]
+        for first, n in product(("plain", "deskewed"), range(len(STAGES)))
+    ]
+
+
+def train_stages(first: str, seed: int, results: Results, models: Path) -> None:
+    """Train one network of a committee, each stage from the weights of the one before."""
+    X, y = rows_of("mnist_784", "train")
+    X_test, y_test = rows_of("mnist_784", "test")
+    trained: DigitANNClassifier | None = None
+    for n in range(len(STAGES)):
+        model, settings = stage_of(first, seed, n)
+        file = models / f"{settings['member']}.skdigits"
+        if results.has(settings) and file.exists():
+            trained = skdigits.load(file)[-1]
+            continue
+        if trained is not None:
+            # With warm_start this goes on from its weights.
+            trained.set_params(**model[-1].get_params(deep=False))
+            model.set_params(digitannclassifier=trained)
+        checkpoint = file.with_suffix(".checkpoint")
+        start, cpu = time.perf_counter(), time.process_time()
+        model.fit(X, y, digitannclassifier__checkpoint=checkpoint)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        skdigits.save(model, file)
+        trained = model[-1]
+        found = figures(model, X_test, y_test) | {"seconds": seconds, "cpu_seconds": cpu}
+        results.add(settings | versions(), found)
+
+
+def committee(seeds: int, results: Results, models: Path) -> None:
+    """Let five of the six stages of two networks vote, once for each choice of five.
+
+    One network begins with plain digits, the other with deskewed ones. The choices share members,
+    so that their standard deviation is smaller than that of committees trained apart.
+    """
+    X_test, y_test = rows_of("mnist_784", "test")
+    for seed in range(seeds):
+        fits = []
+        for stage in stages_of(seed):
+            fits += [r for r in results.rows if stage.items() <= r.items()][-1:]
+        files = [models / f"{fit['member']}.skdigits" for fit in fits]
+        if len(fits) < 2 * len(STAGES) or not all(file.exists() for file in files):
+            continue
+        # A fitted network is put to the vote as it is, so fit only collects the labels.
+        members = [(file.stem, FrozenEstimator(skdigits.load(file))) for file in files]
         times = {
             "seconds": sum(on_two_cores(fit) for fit in fits),
             "cpu_seconds": sum(fit["cpu_seconds"] for fit in fits),
         }
-        n_deskewed = sum(ROWS[fit["row"]].deskewed for fit in fits)
-        if n_deskewed in (2, 3) and times["seconds"] <= COMMITTEE.budget:
-            choices.append((names, [fit["params"] for fit in fits], times))
-    X_test, y_test = rows_of("mnist_784", "test")
-    for i in np.unique(np.linspace(0, len(choices) - 1, min(seeds, len(choices))).astype(int)):
-        names, params, times = choices[i]
-        settings = {
-            "row": "committee",
-            "members": list(names),
-            "input_blur": BLUR,
-            "params": params,
-        }
-        if results.has(settings):
-            continue
-        vote = VotingClassifier([(name, members[name][0]) for name in names], voting="soft")
-        found = figures(vote.fit(X_test, y_test), X_test, y_test) | times
-        results.add(settings | versions(), found)
+        for chosen in combinations(range(len(fits)), 5):
+            settings = {
+                "row": "committee",
+                "members": [fits[i]["member"] for i in chosen],
+                "params": [fits[i]["params"] for i in chosen],
+            }
+            if not results.has(settings):
+                vote = VotingClassifier([members[i] for i in chosen], voting="soft")
+                found = figures(vote.fit(X_test, y_test), X_test, y_test) | times
+                results.add(settings | versions(), found)
 
 
 def file_of_pretrained() -> str:
@@ -309,11 +350,10 @@ def table(results: Results, seeds: int) -> None:
 def current(name: str, result: dict[str, Any]) -> bool:
     """Whether a result is one of the row's parameters as they are now."""
     if name == "committee":
-        members = [member.split("-") for member in result["members"]]
-        wanted = [settings_of(row, int(seed))["params"] for row, seed in members]
-        same = result.get("params") == wanted and result.get("input_blur") == BLUR
-        mixed = sum(ROWS[row].deskewed for row, _ in members) in (2, 3)
-        return same and mixed and result["seconds"] <= COMMITTEE.budget
+        # Those of earlier committees have other names.
+        seed = result["members"][0].split("-")[2:3]
+        known = {s["member"]: s["params"] for s in stages_of(int(seed[0]))} if seed else {}
+        return result.get("params") == [known.get(member) for member in result["members"]]
     if name == "blurred":
         wanted = settings_of("record", result["seed"]) | {"row": name, "input_blur": BLUR}
         return wanted.items() <= result.items()
@@ -327,7 +367,13 @@ def current(name: str, result: dict[str, Any]) -> bool:
 def main() -> None:
     names = [*ROWS, "blurred", "committee", "pretrained", "digits"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[*names, []], default=[], metavar="NAME")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        choices=[*names, "plain-first", "deskewed-first", []],
+        default=[],
+        metavar="NAME",
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--models", type=Path)
     parser.add_argument("--table", action="store_true")
@@ -341,8 +387,13 @@ def main() -> None:
         # Importing TensorFlow isn't part of the first fit.
         DigitANNClassifier((8,), epochs=1).fit([[0.0], [1.0]], [0, 1])
     for name in [] if arguments.table else arguments.names or names:
-        if name == "committee":
-            committee(arguments.seeds, results, arguments.models)
+        if name in ("plain-first", "deskewed-first", "committee"):
+            for seed in range(arguments.seeds if arguments.models else 0):
+                for first in ("plain", "deskewed"):
+                    if name in (f"{first}-first", "committee"):
+                        train_stages(first, seed, results, arguments.models)
+            if name == "committee" and arguments.models:
+                committee(arguments.seeds, results, arguments.models)
         elif name == "blurred":
             blurred(arguments.seeds, results, arguments.models)
         elif name == "pretrained":
