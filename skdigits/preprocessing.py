@@ -74,6 +74,11 @@ class _PixelTransformer(
         -------
         PixelScaler or DigitDeskewer
             Itself.
+
+        Raises
+        ------
+        ValueError
+            If X is not what transform takes; a deskewer takes square images only.
         """
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)

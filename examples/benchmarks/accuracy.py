@@ -4,9 +4,12 @@
     python examples/benchmarks/accuracy.py fast small --seeds 2
     python examples/benchmarks/accuracy.py --table              what is known so far
     python examples/benchmarks/accuracy.py --smoke              one epoch on the embedded sample
+    python examples/benchmarks/accuracy.py plain-first          one of the committee's networks
+    python examples/benchmarks/accuracy.py deskewed-first       the other
 
 What the rows train was chosen on validation rows, by choose_recipes.py and, what a teacher, blurred
-images and deskewed digits bring, by search_on_gpu.py, blur.py and deskewed.py. Each network is
+images and deskewed digits bring, by search_on_gpu.py, blur.py and deskewed.py; only the committee's
+stages were settled without such a comparison, before any was tested. Each network is
 trained on all training rows and tested once per seed; the last epoch counts. Results are appended
 to accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
 fitted pipelines are kept there, as the rows "blurred" and "committee" need it. Times are those of
