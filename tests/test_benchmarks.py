@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "examples" / "benchmarks"
 
 
-def test_every_network_of_the_accuracy_table_learns():
+def test_networks_of_every_shape_in_the_accuracy_table_learn():
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "accuracy.py", "--smoke"],
@@ -24,9 +26,9 @@ def test_every_network_of_the_accuracy_table_learns():
     )
     assert done.returncode == 0, done.stderr
     found = [float(accuracy) for accuracy in re.findall(r"([\d.]+) % after", done.stdout)]
-    assert len(found) == 9
-    # The widest of them has taken 20 steps.
-    assert min(found) > 50
+    assert len(found) == 5
+    # The widest of them has taken 20 steps; one that learns nothing is right about 10 %.
+    assert min(found) > 30
 
 
 @pytest.mark.parametrize(
@@ -37,15 +39,13 @@ def test_every_network_of_the_accuracy_table_learns():
         ("search_on_gpu.py", "table", "search_on_gpu.txt"),
     ],
 )
-def test_the_documentation_has_what_the_results_say(script, argument, page):
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / script, argument],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        check=True,
-    )
-    assert done.stdout == (BENCHMARKS.parents[1] / "docs" / "benchmarks" / page).read_text()
+def test_the_documentation_has_what_the_results_say(script, argument, page, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setattr(sys, "argv", [script, argument])
+    with warnings.catch_warnings():
+        runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
+    pages = BENCHMARKS.parents[1] / "docs" / "benchmarks"
+    assert capsys.readouterr().out == (pages / page).read_text()
 
 
 def test_what_was_searched_on_a_card_is_what_its_script_searches(monkeypatch):

@@ -4,29 +4,29 @@
     python examples/benchmarks/accuracy.py fast small --seeds 2
     python examples/benchmarks/accuracy.py --table              what is known so far
     python examples/benchmarks/accuracy.py --smoke              one epoch on the embedded sample
-    python examples/benchmarks/accuracy.py plain-first          one of the committee's networks
-    python examples/benchmarks/accuracy.py deskewed-first       the other
 
 What the rows train was chosen on validation rows, by choose_recipes.py and, what a teacher, blurred
-images and deskewed digits bring, by search_on_gpu.py, blur.py and deskewed.py; only the committee's
-stages were settled without such a comparison, before any was tested. Each network is
-trained on all training rows and tested once per seed; the last epoch counts. Results are appended
-to accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
-fitted pipelines are kept there, as the rows "blurred" and "committee" need it. Times are those of
-runs on two cores where there are any, else half of those of runs on one.
+images and deskewed digits bring, by search_on_gpu.py, blur.py and deskewed.py; only who sits on the
+committee was settled without such a comparison, before it was tested. Each network is trained on
+all training rows and tested once per seed; the last epoch counts. Results are appended to
+accuracy.json beside this script; a seed that is there isn't run again. With --models FOLDER the
+fitted pipelines are kept there, as the row "committee" needs them, and fits that were interrupted
+go on. Times are those of runs on two cores where there are any, else half of those of runs on one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import warnings
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
-from itertools import combinations, product
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from _results import Results, versions
@@ -40,6 +40,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 import skdigits
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler, make_reference_classifier
 from skdigits._calibration import expected_calibration_error
+from skdigits._checkpoint import HEADER
 from skdigits.datasets import fetch_mnist, load_mnist_sample
 from skdigits.preprocessing import DigitDeskewer
 
@@ -56,6 +57,7 @@ class Row:
     preset: str | None = None
     data: str = "mnist_784"
     deskewed: bool = False
+    seeds: Sequence[int] = range(100)
 
     def pipeline(self, seed: int) -> Pipeline:
         steps = [PixelScaler(), *([DigitDeskewer()] if self.deskewed else [])]
@@ -76,6 +78,8 @@ TAUGHT: dict[str, Any] = GENTLE | {
     "augmentation": Augmentation(rotation=11, scale=0.11, shear=0.15, shift=0.04, elastic=0.035),
 }
 BLUR = 1 / 8
+LONG: dict[str, Any] = {"epochs": 120, "input_blur": BLUR}
+LONG_SEEDS = range(0, 100, 10)
 MINUTE = 60.0
 
 ROWS = {
@@ -103,6 +107,25 @@ ROWS = {
         deskewed=True,
     ),
     "record": Row("preset 'record'", 90 * MINUTE, 99.57, 99.65, preset="record"),
+    "record-plain": Row(
+        "preset 'record' with input_blur, 120 epochs",
+        90 * MINUTE,
+        99.57,
+        99.65,
+        LONG,
+        preset="record",
+        seeds=LONG_SEEDS,
+    ),
+    "record-deskewed": Row(
+        "the same on deskewed digits",
+        90 * MINUTE,
+        99.57,
+        99.65,
+        LONG,
+        preset="record",
+        deskewed=True,
+        seeds=LONG_SEEDS,
+    ),
     "fashion": Row(
         "preset 'fashion' on Fashion-MNIST",
         10 * MINUTE,
@@ -113,10 +136,15 @@ ROWS = {
     ),
 }
 # Rows that are put together from others or have no test set of their own.
-BLURRED = Row(f"the same networks, input_blur={BLUR}", 90 * MINUTE, 99.65, 99.70, preset="record")
-COMMITTEE = Row("soft vote of five stages of two 'record' networks", 120 * MINUTE, 99.65, 99.70)
-# Epochs of the stages of a committee's network.
-STAGES = (120, 70, 70)
+COMMITTEE = Row("soft vote of five of the networks above", 120 * MINUTE, 99.65, 99.70)
+# Four of these and the network of "deskewed" with the number of the one that is left out.
+LONG_MEMBERS = (
+    ("record-deskewed", 0),
+    ("record-deskewed", 10),
+    ("record-deskewed", 20),
+    ("record-plain", 0),
+    ("record-plain", 10),
+)
 PRETRAINED = Row("load_pretrained(), trained by make_pretrained.py", 0, 99.4, 99.55)
 DIGITS = Row("preset 'fast' on load_digits, 5 stratified folds", 10, 98.0, 98.8, preset="fast")
 
@@ -134,10 +162,12 @@ def figures(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def smoke() -> None:
-    """Whether every row runs: one epoch on the digits that come with the package."""
+    """Whether networks of each shape run: one epoch on the digits that come with the package."""
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
-    for row in ROWS.values():
+    # Of rows with networks of one shape the last.
+    shapes = {str(row.classifier(0).hidden_layer_sizes): row for row in ROWS.values()}
+    for row in shapes.values():
         model = row.pipeline(0).set_params(digitannclassifier__epochs=1).fit(X, y)
         accuracy = 100 * figures(model, X_test, y_test)["accuracy"]
         print(f"{row.what:54}{accuracy:6.2f} % after one epoch of 5,000 digits")
@@ -160,7 +190,7 @@ def train(name: str, seeds: int, results: Results, models: Path | None) -> None:
     row = ROWS[name]
     X, y = rows_of(row.data, "train")
     X_test, y_test = rows_of(row.data, "test")
-    for seed in range(seeds):
+    for seed in row.seeds[:seeds]:
         settings = settings_of(name, seed)
         if results.has(settings):
             continue
@@ -168,110 +198,58 @@ def train(name: str, seeds: int, results: Results, models: Path | None) -> None:
         options: dict[str, Any] = {}
         if name == "taught":
             options["digitannclassifier__teacher"] = skdigits.load_pretrained()[-1]
+        done = {}
         if models and row.budget > MINUTE:
-            options["digitannclassifier__checkpoint"] = models / f"{name}-{seed}.checkpoint"
+            checkpoint = models / f"{name}-{seed}.checkpoint"
+            options["digitannclassifier__checkpoint"] = checkpoint
+            if checkpoint.exists():
+                with ZipFile(checkpoint) as archive:
+                    done["resumed_at_epoch"] = json.loads(archive.read(HEADER))["epochs"]
         start, cpu = time.perf_counter(), time.process_time()
         model.fit(X, y, **options)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         if models:
             skdigits.save(model, models / f"{name}-{seed}.skdigits")
         found = figures(model, X_test, y_test) | {"seconds": seconds, "cpu_seconds": cpu}
-        results.add(settings | versions() | {"epochs": model[-1].n_iter_}, found)
+        results.add(settings | versions() | {"epochs": model[-1].n_iter_} | done, found)
 
 
-def blurred(seeds: int, results: Results, models: Path | None) -> None:
-    """Test the networks of "record" in the folder on blurred images."""
-    X_test, y_test = rows_of("mnist_784", "test")
-    for seed in range(seeds):
-        settings = settings_of("record", seed) | {"row": "blurred", "input_blur": BLUR}
-        file = models and models / f"record-{seed}.skdigits"
-        trained = [r for r in results.rows if settings_of("record", seed).items() <= r.items()]
-        if file and file.exists() and trained and not results.has(settings):
-            model = skdigits.load(file).set_params(digitannclassifier__input_blur=BLUR)
-            times = {name: trained[-1][name] for name in ("seconds", "cpu_seconds", "cores")}
-            results.add(settings | versions(), figures(model, X_test, y_test) | times)
+def members_of(n: int) -> list[tuple[str, int]]:
+    """Rows and seeds of the networks that vote in the n-th of five committees."""
+    return [*(m for i, m in enumerate(LONG_MEMBERS) if i != n), ("deskewed", n)]
 
 
-def stage_of(first: str, seed: int, n: int) -> tuple[Pipeline, dict[str, Any]]:
-    """A stage of a committee's network, to be trained, and what tells its result from others.
-
-    Plain and deskewed digits take turns.
-    """
-    deskewed = (first == "deskewed") == (n % 2 == 0)
-    params = {"epochs": STAGES[n], "input_blur": BLUR, "warm_start": True}
-    model = replace(ROWS["record"], params=params, deskewed=deskewed).pipeline(10 * seed + n)
-    settings = {
-        "row": "stage",
-        "member": f"{first}-first-{seed}-stage-{n}",
-        "params": repr(model[-1]),
-        "stages": list(STAGES[: n + 1]),
+def settings_of_committee(n: int) -> dict[str, Any]:
+    """What tells a committee's result from others."""
+    members = members_of(n)
+    return {
+        "row": "committee",
+        "members": [f"{name}-{seed}" for name, seed in members],
+        "params": [settings_of(name, seed)["params"] for name, seed in members],
     }
-    return model, settings
 
 
-def stages_of(seed: int) -> list[dict[str, Any]]:
-    """What the members of a committee are: all stages of both networks."""
-    return [
-        stage_of(first, seed, n)[1]
-        for first, n in product(("plain", "deskewed"), range(len(STAGES)))
-    ]
+def committee(results: Results, models: Path) -> None:
+    """Let networks of the rows above vote, which are in the folder.
 
-
-def train_stages(first: str, seed: int, results: Results, models: Path) -> None:
-    """Train one network of a committee, each stage from the weights of the one before."""
-    X, y = rows_of("mnist_784", "train")
-    X_test, y_test = rows_of("mnist_784", "test")
-    trained: DigitANNClassifier | None = None
-    for n in range(len(STAGES)):
-        model, settings = stage_of(first, seed, n)
-        file = models / f"{settings['member']}.skdigits"
-        if results.has(settings) and file.exists():
-            trained = skdigits.load(file)[-1]
-            continue
-        if trained is not None:
-            # With warm_start this goes on from its weights.
-            trained.set_params(**model[-1].get_params(deep=False))
-            model.set_params(digitannclassifier=trained)
-        checkpoint = file.with_suffix(".checkpoint")
-        start, cpu = time.perf_counter(), time.process_time()
-        model.fit(X, y, digitannclassifier__checkpoint=checkpoint)
-        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        skdigits.save(model, file)
-        trained = model[-1]
-        found = figures(model, X_test, y_test) | {"seconds": seconds, "cpu_seconds": cpu}
-        results.add(settings | versions(), found)
-
-
-def committee(seeds: int, results: Results, models: Path) -> None:
-    """Let five of the six stages of two networks vote, once for each choice of five.
-
-    One network begins with plain digits, the other with deskewed ones. The choices share members,
-    so that their standard deviation is smaller than that of committees trained apart.
+    The five committees share members, so that their standard deviation is smaller than that of
+    committees trained apart.
     """
     X_test, y_test = rows_of("mnist_784", "test")
-    for seed in range(seeds):
-        fits = []
-        for stage in stages_of(seed):
-            fits += [r for r in results.rows if stage.items() <= r.items()][-1:]
-        files = [models / f"{fit['member']}.skdigits" for fit in fits]
-        if len(fits) < 2 * len(STAGES) or not all(file.exists() for file in files):
+    for n in range(len(LONG_MEMBERS)):
+        settings = settings_of_committee(n)
+        fits = [fit for member in members_of(n) for fit in found_in(results, *member)[-1:]]
+        known = [models / f"{name}.skdigits" for name in settings["members"]]
+        if results.has(settings) or len(fits) < len(known) or not all(f.exists() for f in known):
             continue
         # A fitted network is put to the vote as it is, so fit only collects the labels.
-        members = [(file.stem, FrozenEstimator(skdigits.load(file))) for file in files]
+        members = [(file.stem, FrozenEstimator(skdigits.load(file))) for file in known]
+        vote = VotingClassifier(members, voting="soft").fit(X_test, y_test)
         times = {
             "seconds": sum(on_two_cores(fit) for fit in fits),
-            "cpu_seconds": sum(fit["cpu_seconds"] for fit in fits),
+            "cpu_seconds": sum(of_all_epochs(fit, "cpu_seconds") for fit in fits),
         }
-        for chosen in combinations(range(len(fits)), 5):
-            settings = {
-                "row": "committee",
-                "members": [fits[i]["member"] for i in chosen],
-                "params": [fits[i]["params"] for i in chosen],
-            }
-            if not results.has(settings):
-                vote = VotingClassifier([members[i] for i in chosen], voting="soft")
-                found = figures(vote.fit(X_test, y_test), X_test, y_test) | times
-                results.add(settings | versions(), found)
+        results.add(settings | versions(), figures(vote, X_test, y_test) | times)
 
 
 def file_of_pretrained() -> str:
@@ -310,9 +288,15 @@ def digits(seeds: int, results: Results) -> None:
         results.add(settings | versions(), means)
 
 
+def of_all_epochs(fit: dict[str, Any], name: str) -> float:
+    """Time of a fit; of one that went on from a checkpoint, only what came after was measured."""
+    seconds: float = fit.get(name, np.nan)
+    return seconds / (1 - fit.get("resumed_at_epoch", 0) / fit.get("epochs", 1))
+
+
 def on_two_cores(fit: dict[str, Any]) -> float:
     """Seconds of a fit; of networks trained on one core each, two cores train two at a time."""
-    seconds: float = fit.get("seconds", np.nan) * fit.get("cores", 2) / 2
+    seconds: float = of_all_epochs(fit, "seconds") * fit.get("cores", 2) / 2
     return seconds
 
 
@@ -323,21 +307,16 @@ def table(results: Results, seeds: int) -> None:
         "  seeds"
     )
     put_together = {"committee": COMMITTEE, "pretrained": PRETRAINED, "digits": DIGITS}
-    rows = {}
     for name, row in (ROWS | put_together).items():
-        rows[name] = row
-        if name == "record":
-            rows["blurred"] = BLURRED
-    for name, row in rows.items():
         found = [r for r in results.rows if r["row"] == name and current(name, r)]
         if not found:
             print(f"{row.what:54}{'not run':>20}")
             continue
-        names = ("accuracy", "ece", "cpu_seconds")
-        values = {k: np.array([r.get(k, np.nan) for r in found]) for k in names}
+        values = {k: np.array([r[k] for r in found]) for k in ("accuracy", "ece")}
         values["seconds"] = np.array([on_two_cores(r) for r in found])
+        values["cpu_seconds"] = np.array([of_all_epochs(r, "cpu_seconds") for r in found])
         spread = f" ± {100 * values['accuracy'].std(ddof=1):.2f}" if len(found) > 1 else "       "
-        asked = {"pretrained": 1, "record": 3, "blurred": 3, "taught": 3}.get(name, seeds)
+        asked = 1 if name == "pretrained" else 3 if row.budget > 15 * MINUTE else seeds
         few = "" if len(found) >= asked else f" of {asked} asked"
         # A machine that was in use for one of the seeds would change a mean.
         timed = [i for i, r in enumerate(found) if r.get("cores") == 2] or [*range(len(found))]
@@ -353,13 +332,9 @@ def table(results: Results, seeds: int) -> None:
 def current(name: str, result: dict[str, Any]) -> bool:
     """Whether a result is one of the row's parameters as they are now."""
     if name == "committee":
-        # Those of earlier committees have other names.
-        seed = result["members"][0].split("-")[2:3]
-        known = {s["member"]: s["params"] for s in stages_of(int(seed[0]))} if seed else {}
-        return result.get("params") == [known.get(member) for member in result["members"]]
-    if name == "blurred":
-        wanted = settings_of("record", result["seed"]) | {"row": name, "input_blur": BLUR}
-        return wanted.items() <= result.items()
+        names = ("members", "params")
+        known = [settings_of_committee(n) for n in range(len(LONG_MEMBERS))]
+        return any(all(result.get(k) == one[k] for k in names) for one in known)
     if name == "pretrained":
         return result["params"] == file_of_pretrained()
     if name == "digits":
@@ -367,16 +342,15 @@ def current(name: str, result: dict[str, Any]) -> bool:
     return settings_of(name, result["seed"]).items() <= result.items()
 
 
+def found_in(results: Results, name: str, seed: int) -> list[dict[str, Any]]:
+    """The results of a row's seed."""
+    return [r for r in results.rows if settings_of(name, seed).items() <= r.items()]
+
+
 def main() -> None:
-    names = [*ROWS, "blurred", "committee", "pretrained", "digits"]
+    names = [*ROWS, "committee", "pretrained", "digits"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "names",
-        nargs="*",
-        choices=[*names, "plain-first", "deskewed-first", []],
-        default=[],
-        metavar="NAME",
-    )
+    parser.add_argument("names", nargs="*", choices=[*names, []], default=[], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--models", type=Path)
     parser.add_argument("--table", action="store_true")
@@ -390,15 +364,9 @@ def main() -> None:
         # Importing TensorFlow isn't part of the first fit.
         DigitANNClassifier((8,), epochs=1).fit([[0.0], [1.0]], [0, 1])
     for name in [] if arguments.table else arguments.names or names:
-        if name in ("plain-first", "deskewed-first", "committee"):
-            for seed in range(arguments.seeds if arguments.models else 0):
-                for first in ("plain", "deskewed"):
-                    if name in (f"{first}-first", "committee"):
-                        train_stages(first, seed, results, arguments.models)
-            if name == "committee" and arguments.models:
-                committee(arguments.seeds, results, arguments.models)
-        elif name == "blurred":
-            blurred(arguments.seeds, results, arguments.models)
+        if name == "committee":
+            if arguments.models:
+                committee(results, arguments.models)
         elif name == "pretrained":
             pretrained(results)
         elif name == "digits":
