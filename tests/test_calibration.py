@@ -84,7 +84,10 @@ def test_nothing_is_measured_on_few_rows_or_none_that_count():
     assert of_trained(Network((np.float32(1e38) * rows.X[:4],), network.biases, "relu"), rows) >= 1
 
 
-@pytest.mark.parametrize("kind", ["array", "uint8", "csr"])
+@pytest.mark.parametrize(
+    "kind",
+    ["csr", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("array", "uint8"))],
+)
 def test_plain_labels_learned_by_heart_make_no_overconfidence(digits, kind):
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)

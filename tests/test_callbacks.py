@@ -280,7 +280,7 @@ def by_fold(lines):
     return head + "\n".join(sorted(folds)) + tail + "\n"
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_progress_bar_shows_search_candidate_step_and_epochs(sample, monkeypatch, n_jobs):
     X, y, _, _ = sample
     shown = shown_by(monkeypatch)

@@ -72,7 +72,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("n_writes", [1, 4])
+@pytest.mark.parametrize("n_writes", [pytest.param(1, marks=pytest.mark.slow), 4])
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_call_goes_on_and_ends_with_the_same_bits(
     digits, tmp_path, monkeypatch, at_every_epoch, case, n_writes

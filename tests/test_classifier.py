@@ -73,7 +73,13 @@ def test_answers_agree_with_each_other(digits):
     np.testing.assert_allclose(model.keras_model_.predict(X_test, verbose=0), proba, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize(
+    "activation",
+    [
+        name if name in ("elu", "silu", "tanh") else pytest.param(name, marks=pytest.mark.slow)
+        for name in sorted(ACTIVATIONS)
+    ],
+)
 def test_every_activation_learns(digits, activation):
     X, y, X_test, y_test = digits
     model = DigitANNClassifier(**SMALL).set_params(activation=activation).fit(X, y)

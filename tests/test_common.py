@@ -55,7 +55,13 @@ def test_sklearn_checks_with_settings_that_contradict_some(case):
     assert failed == set(expected)
 
 
-@pytest.mark.parametrize("case", ["early_stopping", "dropout", "batch_norm"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "early_stopping",
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("dropout", "batch_norm")),
+    ],
+)
 def test_weights_act_like_copies_on_average(case):
     """What the equivalence checks ask for to the last digit, here within the spread over seeds."""
     rng = np.random.default_rng(0)

@@ -440,7 +440,13 @@ def test_the_page_may_ask_its_own_server_alone(service):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for other processes")
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
 def test_it_ends_cleanly(tmp_path, sent, status):
     pytest.importorskip("gradio", reason="the extra demo is not installed")
     with socket.create_server(("127.0.0.1", 0)):

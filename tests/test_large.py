@@ -56,10 +56,13 @@ class SeesBatches(keras.callbacks.Callback):
 @pytest.mark.parametrize(
     "params",
     [
-        {"early_stopping": True, "batch_size": 100},
         {"dropout": 0.3, "batch_norm": True, "weight_averaging": True, "batch_size": 2000},
         {"augmentation": "elastic"},
-        {"keras_callbacks": [SeesBatches()], "epochs": 1, "batch_size": 512},
+        pytest.param({"early_stopping": True, "batch_size": 100}, marks=pytest.mark.slow),
+        pytest.param(
+            {"keras_callbacks": [SeesBatches()], "epochs": 1, "batch_size": 512},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=" ".join,
 )
@@ -71,7 +74,9 @@ def test_fit_on_a_file_gives_the_bits_of_a_fit_in_memory(digits, tmp_path, small
     assert_same_model(on_disk, in_memory)
 
 
-@pytest.mark.parametrize("kind", ["float32", "images", "every second row"])
+@pytest.mark.parametrize(
+    "kind", ["float32", pytest.param("images", marks=pytest.mark.slow), "every second row"]
+)
 def test_other_files(digits, tmp_path, small_windows, kind):
     X, y = digits[0][:3000], digits[1][:3000]
     if kind == "float32":

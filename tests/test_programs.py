@@ -88,7 +88,11 @@ def test_one_pass_is_that_of_keras(params):
 
 @pytest.mark.parametrize(
     "optimizer",
-    ["SGD", "RMSprop", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion", "Lamb"],
+    ["SGD", "AdamW", "Nadam"]
+    + [
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("RMSprop", "Adadelta", "Adagrad", "Adamax", "Ftrl", "Lion", "Lamb")
+    ],
 )
 def test_optimizers_are_keras_own(optimizer):
     cls = getattr(keras.optimizers, optimizer)

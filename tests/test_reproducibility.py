@@ -67,7 +67,7 @@ def threads_here():
     return tf.config.threading.get_intra_op_parallelism_threads(), dict(os.environ)
 
 
-@pytest.mark.parametrize("inner", [1, 2])
+@pytest.mark.parametrize("inner", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_workers_use_the_threads_that_joblib_grants(inner):
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=inner):
         before = joblib.Parallel()(joblib.delayed(dict)(os.environ) for _ in range(1))

@@ -37,7 +37,7 @@ def pipeline(memory=None, scaler=None, **params):
     return Pipeline(steps, memory=memory)
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_grid_search(sample, n_jobs):
     X, y, X_test, y_test = sample
     grid = {"ann__hidden_layer_sizes": [(16,), (32, 16)], "ann__dropout": [0.0, 0.9]}
@@ -108,7 +108,7 @@ def test_halving_gives_the_best_more_epochs(sample):
     assert halving.score(X_test, y_test) > 0.8
 
 
-@pytest.mark.parametrize("name", ["small", "medium"])
+@pytest.mark.parametrize("name", ["small", pytest.param("medium", marks=pytest.mark.slow)])
 def test_ready_made_grids_name_what_can_be_searched(sample, name):
     X, y, _, _ = sample
     wanted = param_grid(name, step="ann")

@@ -79,6 +79,7 @@ TAUGHT: dict[str, Any] = GENTLE | {
 }
 BLUR = 1 / 8
 LONG: dict[str, Any] = {"epochs": 120, "input_blur": BLUR}
+# The first of these networks were to be trained on with the seeds in between, as stages of a vote.
 LONG_SEEDS = range(0, 100, 10)
 MINUTE = 60.0
 
