@@ -94,4 +94,6 @@ def test_loading_imports_no_package_that_scikit_learn_does_not(folder):
         "import joblib, sklearn.pipeline, sklearn.neural_network, sklearn.preprocessing"
     )
     ours = modules_after("import joblib; joblib.load('model.joblib')", folder)
-    assert {name.partition(".")[0] for name in ours - peer} == {"skdigits"}
+    packages = {name.partition(".")[0] for name in ours - peer}
+    # Which codecs are looked up differs from one version of NumPy to another.
+    assert packages - sys.stdlib_module_names == {"skdigits"}
