@@ -239,7 +239,8 @@ def committee(results: Results, models: Path) -> None:
     X_test, y_test = rows_of("mnist_784", "test")
     for n in range(len(LONG_MEMBERS)):
         settings = settings_of_committee(n)
-        fits = [fit for member in members_of(n) for fit in found_in(results, *member)[-1:]]
+        wanted = [settings_of(*member) for member in members_of(n)]
+        fits = [r for one in wanted for r in results.rows if one.items() <= r.items()]
         known = [models / f"{name}.skdigits" for name in settings["members"]]
         if results.has(settings) or len(fits) < len(known) or not all(f.exists() for f in known):
             continue
@@ -333,19 +334,13 @@ def table(results: Results, seeds: int) -> None:
 def current(name: str, result: dict[str, Any]) -> bool:
     """Whether a result is one of the row's parameters as they are now."""
     if name == "committee":
-        names = ("members", "params")
         known = [settings_of_committee(n) for n in range(len(LONG_MEMBERS))]
-        return any(all(result.get(k) == one[k] for k in names) for one in known)
+        return any(settings.items() <= result.items() for settings in known)
     if name == "pretrained":
         return result["params"] == file_of_pretrained()
     if name == "digits":
         return result["params"] == repr(DIGITS.classifier(result["seed"]))
     return settings_of(name, result["seed"]).items() <= result.items()
-
-
-def found_in(results: Results, name: str, seed: int) -> list[dict[str, Any]]:
-    """The results of a row's seed."""
-    return [r for r in results.rows if settings_of(name, seed).items() <= r.items()]
 
 
 def main() -> None:
