@@ -24,9 +24,9 @@ from PIL import Image
 
 from skdigits import DigitANNClassifier
 from skdigits._atomic import write_atomically
-from skdigits._pictures.line import Ways, ways_to_cut
-from skdigits._pictures.wholes import NONE, views
-from skdigits._pretrained import read_network, write_network
+from skdigits._number.reader import Ways, ways_to_cut
+from skdigits._number.segment_scores import NONE, views
+from skdigits._packed_network import read_network, write_network
 from skdigits.datasets import fetch_mnist
 from skdigits.preprocessing import UnreadableImageError
 

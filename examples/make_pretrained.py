@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler
 from skdigits._atomic import write_atomically
-from skdigits._pretrained import read_network, write_network
+from skdigits._packed_network import read_network, write_network
 from skdigits.datasets import fetch_mnist
 
 # A network that is trained long on deformed digits reads others better a little blurred. How much
@@ -64,8 +64,8 @@ def with_flag(row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     from PIL import Image, ImageDraw
 
-    from skdigits._pictures.form import to_form
-    from skdigits._pictures.weight import stroke_width
+    from skdigits._pictures.mnist_form import to_form
+    from skdigits._pictures.stroke_width import stroke_width
 
     zoom = 8
     image = Image.fromarray(row.reshape(28, 28))

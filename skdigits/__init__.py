@@ -5,20 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__
+
 if TYPE_CHECKING:
     from . import datasets, displays, persistence, preprocessing, presets
     from ._augmentation import Augmentation
     from ._classifier import DigitANNClassifier
+    from ._pictures.digit_reader import read_digit_images
     from ._pretrained import load_pretrained
+    from ._transformers.deskewer import DigitDeskewer
+    from ._transformers.image_normalizer import DigitImageNormalizer
+    from ._transformers.pixel_scaler import PixelScaler
     from .persistence import load, save
-    from .preprocessing import DigitImageNormalizer, PixelScaler, read_digit_images
     from .presets import make_reference_classifier
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Augmentation",
     "DigitANNClassifier",
+    "DigitDeskewer",
     "DigitImageNormalizer",
     "PixelScaler",
     "__version__",
@@ -35,22 +39,23 @@ __all__ = [
 ]
 
 # Importing scikit-learn takes seconds, which `skdigits --help` shall not.
-_HOMES = {
+_MODULES = {
     "Augmentation": "_augmentation",
     "DigitANNClassifier": "_classifier",
-    "DigitImageNormalizer": "preprocessing",
-    "PixelScaler": "preprocessing",
+    "DigitDeskewer": "_transformers.deskewer",
+    "DigitImageNormalizer": "_transformers.image_normalizer",
+    "PixelScaler": "_transformers.pixel_scaler",
     "load": "persistence",
     "load_pretrained": "_pretrained",
     "make_reference_classifier": "presets",
-    "read_digit_images": "preprocessing",
+    "read_digit_images": "_pictures.digit_reader",
     "save": "persistence",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    if name in _MODULES:
+        value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
     elif name in __all__:
         value = import_module(f".{name}", __name__)
     else:

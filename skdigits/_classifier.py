@@ -19,18 +19,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._augmentation import Augmentation, side_of
-from ._calibration import fitted, of_trained, rule
+from ._callbacks import EpochReporter, is_candidate
 from ._checkpoint import Checkpoint, described, digest
-from ._given import (
-    class_weighted,
-    drawn_seed,
-    keras_callback_list,
-    labels_from,
-    like_given,
-    refuse_unknown_labels,
-    stratified_split,
-)
-from ._intensities import warn_if_scaled, warn_if_unscaled
+from ._fitted import extended_history, fitted_attributes, summary_table
 from ._network import Array, Network, dense, layout, softmax
 from ._parameters import (
     Settings,
@@ -40,16 +31,22 @@ from ._parameters import (
     per_layer,
     settings_from,
 )
-from ._reporting import (
-    EpochReporter,
-    extended_history,
-    fitted_attributes,
-    is_candidate,
-    summary_table,
-)
 from ._rows import Rows, taken
+from ._temperature import fitted, of_trained, rule
 from ._training import SPLIT, Job, Result, generator, initial_network, train
-from .preprocessing import flatten_images, floats_only
+from ._validation import (
+    class_weighted,
+    drawn_seed,
+    flatten_images,
+    floats_only,
+    keras_callback_list,
+    labels_from,
+    like_given,
+    refuse_unknown_labels,
+    stratified_split,
+    warn_if_scaled,
+    warn_if_unscaled,
+)
 
 # What X may stay; everything else becomes the first.
 NUMERIC = (np.float32, np.float64, np.uint8)
@@ -469,7 +466,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> DigitANNClassifier.from_keras(keras.Sequential([keras.Input((784,)), *layers]))
         DigitANNClassifier(hidden_layer_sizes=(64,))
         """
-        from ._keras.reading import KerasReader
+        from ._keras.from_keras import KerasReader
 
         found = KerasReader(model)
         network, n_classes = found.network, found.network.biases[-1].size

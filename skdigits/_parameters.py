@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ._activations import ACTIVATIONS
 from ._augmentation import NAMED, Augmentation
-from ._network import ACTIVATIONS, MOST_BLUR
+from ._network import MOST_BLUR
 
 # "auto" epochs: passes over a large training set, steps for a small one, within a limit.
 AUTO_EPOCHS, AUTO_STEPS, AUTO_EPOCHS_LIMIT = 15, 1500, 200

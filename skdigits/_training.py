@@ -18,20 +18,20 @@ from ._checkpoint import Checkpoint, TrainingState
 from ._network import Array, BatchNorm, Network, cross_entropy
 from ._parameters import Settings
 from ._rows import Rows, streamed, window_rows
+from ._schedule import learning_rates
 
 if TYPE_CHECKING:
     from ._keras.building import OptimizerSpec
-    from ._keras.observing import KerasHooks
-    from ._keras.placing import PlacedData, StreamedData
-    from ._keras.programs import EpochProgram, ProgramSpec
+    from ._keras.callbacks import KerasHooks
+    from ._keras.compiled_epochs import EpochProgram
+    from ._keras.device_data import PlacedData, StreamedData
+    from ._keras.program_spec import ProgramSpec
 
 # Independent random streams of one seed.
 SPLIT, WEIGHTS, ORDER, LAYERS, DEFORMATION = range(5)
 
 # Arithmetic between two looks at Ctrl-C and at the loss: a fraction of a second.
 FLOP_PER_CALL = 2e10
-
-WARM_UP = {"cosine": 0.05, "one_cycle": 0.3}
 
 
 class TrainingDivergedError(ValueError):
@@ -139,40 +139,6 @@ def initial_network(
     return Network(tuple(kernels), biases, settings.activation, norms)
 
 
-def learning_rates(schedule: str, peak: float, n_steps: int) -> Array:
-    """Learning rate of every step of a run.
-
-    "constant" keeps the peak. "cosine" climbs to it over the first 5 % of the steps,
-    "one_cycle" over the first 30 % from a 25th of it; both then fall to 0 along half a cosine.
-
-    Parameters
-    ----------
-    schedule : {"constant", "cosine", "one_cycle"}
-    peak : float
-    n_steps : int
-
-    Returns
-    -------
-    ndarray of float32 of shape (n_steps,)
-
-    References
-    ----------
-    I. Loshchilov, F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", 2017,
-    arXiv 1608.03983.
-    L. N. Smith, N. Topin, "Super-convergence: very fast training of neural networks using large
-    learning rates", 2018, arXiv 1708.07120.
-    """
-    if schedule == "constant":
-        return np.full(n_steps, peak, dtype=np.float32)
-    done = (np.arange(n_steps) + 1) / n_steps
-    warm_up = WARM_UP[schedule]
-    floor = 1 / 25 if schedule == "one_cycle" else 0.0
-    rising = floor + (1 - floor) * done / warm_up
-    falling = 0.5 * (1 + np.cos(np.pi * (done - warm_up - 1 / n_steps) / (1 - warm_up)))
-    factor = np.where(done <= warm_up, rising, falling)
-    return (peak * factor).astype(np.float32)
-
-
 def relative(weights: Array) -> Array:
     """Weights whose mean, which is what a step divides by, is 1."""
     return np.asarray(weights / weights.mean())
@@ -195,11 +161,11 @@ def train(job: Job) -> Result:
     TrainingDivergedError
         If the loss is not finite from the first epochs on.
     """
-    from ._keras import check_process, environment
     from ._keras.building import OptimizerSpec
-    from ._keras.observing import KerasHooks
-    from ._keras.placing import StreamedData, place
-    from ._keras.programs import PROGRAMS
+    from ._keras.callbacks import KerasHooks
+    from ._keras.compiled_epochs import PROGRAMS
+    from ._keras.device_data import StreamedData, place
+    from ._keras.process import check_process, environment
 
     check_process()
     optimizer = OptimizerSpec.read(job.settings.optimizer, job.settings.optimizer_params)
@@ -229,7 +195,7 @@ def train(job: Job) -> Result:
 
 def _program_spec(job: Job, optimizer: OptimizerSpec) -> ProgramSpec:
     from ._keras.building import Architecture
-    from ._keras.programs import ProgramSpec, row_capacity
+    from ._keras.program_spec import ProgramSpec, row_capacity
 
     settings, network = job.settings, job.network
     capacity = row_capacity(window_rows(job.rows.X, settings.batch_size))

@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from ._archive import check_archive, pack
 from ._atomic import write_atomically
-from ._checks import CALLBACK_ATTRIBUTES, check_model, parts
 from ._classifier import DigitANNClassifier
+from ._model_files.archive import check_archive, pack
+from ._model_files.checks import CALLBACK_ATTRIBUTES, check_model, parts
 
 # How pickles of protocol 2 and later begin, and joblib's files as they come.
 _PICKLED = b"\x80"
@@ -27,9 +27,9 @@ TRUSTED_TYPES = (
     "skdigits._classifier.DigitANNClassifier",
     "skdigits._network.BatchNorm",
     "skdigits._network.Network",
-    "skdigits.preprocessing.DigitDeskewer",
-    "skdigits.preprocessing.DigitImageNormalizer",
-    "skdigits.preprocessing.PixelScaler",
+    "skdigits._transformers.deskewer.DigitDeskewer",
+    "skdigits._transformers.image_normalizer.DigitImageNormalizer",
+    "skdigits._transformers.pixel_scaler.PixelScaler",
 )
 """Our types that a file may hold, for ``skops.io.load(path, trusted=TRUSTED_TYPES)``."""
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 import skdigits
 from skdigits import DigitANNClassifier, PixelScaler
 from skdigits._augmentation import Augmentation, coordinates, random_numbers
-from skdigits._pretrained import read_network, write_network
+from skdigits._packed_network import read_network, write_network
 from skdigits.datasets import load_mnist_sample
 
 PARAMS = {"hidden_layer_sizes": (24,), "epochs": 3, "batch_norm": True, "random_state": 0}

@@ -6,7 +6,9 @@ from scipy import sparse
 from scipy.special import softmax
 
 from skdigits import DigitANNClassifier, PixelScaler
-from skdigits._calibration import (
+from skdigits._network import Network
+from skdigits._rows import Rows
+from skdigits._temperature import (
     CALIBRATED_GAP,
     TRAINED_GAP,
     expected_calibration_error,
@@ -14,8 +16,6 @@ from skdigits._calibration import (
     of_trained,
     rule,
 )
-from skdigits._network import Network
-from skdigits._rows import Rows
 from skdigits.datasets import load_mnist_sample
 
 PARAMS = {"hidden_layer_sizes": (64,), "epochs": 10, "random_state": 0}

@@ -220,7 +220,7 @@ def test_a_disk_that_fills_up_only_warns(digits, tmp_path, monkeypatch, at_every
 def test_another_number_of_threads_is_told(digits, tmp_path, monkeypatch, at_every_epoch):
     path = tmp_path / "fit.checkpoint"
     crashed(digits, path, monkeypatch)
-    monkeypatch.setattr("skdigits._keras.environment", lambda: {"threads": "61"})
+    monkeypatch.setattr("skdigits._keras.process.environment", lambda: {"threads": "61"})
     with pytest.warns(UserWarning, match=r"threads . then, 61 now"):
         DigitANNClassifier(**FIT).fit(*digits, checkpoint=path)
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import accuracy_score
 
 from skdigits import DigitANNClassifier, PixelScaler
-from skdigits._network import ACTIVATIONS
+from skdigits._activations import ACTIVATIONS
 from skdigits.datasets import load_mnist_sample
 
 SMALL = {

@@ -298,11 +298,11 @@ def workers_of(client):
 
 
 def test_threads_that_tensorflow_was_told_go_before_those_that_a_worker_is_granted(monkeypatch):
-    from skdigits import _keras
+    from skdigits._keras import process
 
     monkeypatch.setattr("multiprocessing.parent_process", lambda: "a parent")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-    assert _keras._inner_threads() == 3
+    assert process._inner_threads() == 3
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
-    assert _keras._inner_threads() is None
+    assert process._inner_threads() is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from skdigits import DigitANNClassifier, _rows
-from skdigits._keras.programs import PROGRAMS
+from skdigits._keras.compiled_epochs import PROGRAMS
 from skdigits.datasets import load_mnist_sample
 
 PARAMS = {"hidden_layer_sizes": (24, 16), "epochs": 2, "batch_size": 64, "random_state": 0}

@@ -17,12 +17,12 @@ from scipy import ndimage
 
 from skdigits import load_pretrained
 from skdigits._cli import main
-from skdigits._pictures.cuts import cut, in_pieces
+from skdigits._number.hypotheses import Hypothesis, best_path, hypotheses, worth
+from skdigits._number.reader import on_line
+from skdigits._number.segment_scores import log_odds, views
+from skdigits._number.segmentation import cut, in_pieces
 from skdigits._pictures.decoding import decode_sized
-from skdigits._pictures.line import on_line
-from skdigits._pictures.path import Hypothesis, best_path, hypotheses, worth
-from skdigits._pictures.straight import runs_down
-from skdigits._pictures.wholes import log_odds, views
+from skdigits._pictures.lines import runs_down
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import Number, UnreadableImageError, read_digit_images, read_number
 
@@ -215,7 +215,7 @@ def test_a_single_hypothesis_needs_no_network_of_wholes(monkeypatch):
     def refused(seen):
         raise AssertionError("nothing competes")
 
-    monkeypatch.setattr("skdigits._pictures.line.log_odds", refused)
+    monkeypatch.setattr("skdigits._number.reader.log_odds", refused)
     assert read_number(on_paper(np.ones((60, 6)))).text == "1"
 
 

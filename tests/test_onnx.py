@@ -28,8 +28,9 @@ from sklearn.preprocessing import (
 
 import skdigits
 from skdigits import DigitANNClassifier, PixelScaler
+from skdigits._activations import ACTIVATIONS
 from skdigits._cli import main
-from skdigits._network import ACTIVATIONS, BatchNorm, Network
+from skdigits._network import BatchNorm, Network
 from skdigits.datasets import load_mnist_sample
 from skdigits.onnx import export, to_onnx
 from skdigits.preprocessing import DigitDeskewer, DigitImageNormalizer

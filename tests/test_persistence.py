@@ -47,9 +47,9 @@ from sklearn.preprocessing import (
 
 import skdigits
 from skdigits import DigitANNClassifier, PixelScaler
-from skdigits._checks import OWN
+from skdigits._fitted import fitted_attributes
+from skdigits._model_files.checks import OWN
 from skdigits._network import BatchNorm, Network
-from skdigits._reporting import fitted_attributes
 from skdigits.persistence import TRUSTED_TYPES, InvalidFileError, load, save
 
 rng = np.random.RandomState(0)

@@ -20,10 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from skdigits import PixelScaler
+from skdigits._pictures.background import otsu
 from skdigits._pictures.decoding import LONGEST_SIDE, MOST_PIXELS, as_bytes, decode
-from skdigits._pictures.form import centre_of_mass
-from skdigits._pictures.paper import otsu
-from skdigits._pictures.weight import stroke_width, thickened, thinned
+from skdigits._pictures.mnist_form import centre_of_mass
+from skdigits._pictures.stroke_width import stroke_width, thickened, thinned
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import (
     DigitImageNormalizer,

@@ -13,7 +13,7 @@ from PIL import Image
 import skdigits
 from skdigits import DigitANNClassifier, load_pretrained
 from skdigits._cli import main
-from skdigits._pretrained import quantised, read_network, write_network
+from skdigits._packed_network import quantised, read_network, write_network
 from skdigits.datasets import fetch_mnist, load_mnist_sample
 
 

@@ -9,10 +9,11 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 from skdigits import DigitANNClassifier
-from skdigits._keras import check_room
 from skdigits._keras.building import Architecture, FastDropout, OptimizerSpec
+from skdigits._keras.compiled_epochs import PROGRAMS, ProgramCache
 from skdigits._keras.conversion import network_arrays, network_variables
-from skdigits._keras.programs import PROGRAMS, ProgramCache, ProgramSpec, row_capacity
+from skdigits._keras.process import check_room
+from skdigits._keras.program_spec import ProgramSpec, row_capacity
 from skdigits._parameters import settings_from
 from skdigits._training import LAYERS, generator, initial_network
 

@@ -3,7 +3,8 @@ import pytest
 
 from skdigits import DigitANNClassifier
 from skdigits._parameters import settings_from
-from skdigits._training import generator, initial_network, learning_rates
+from skdigits._schedule import learning_rates
+from skdigits._training import generator, initial_network
 
 
 def test_constant_rate_is_constant():

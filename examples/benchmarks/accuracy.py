@@ -39,8 +39,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import skdigits
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler, make_reference_classifier
-from skdigits._calibration import expected_calibration_error
 from skdigits._checkpoint import HEADER
+from skdigits._temperature import expected_calibration_error
 from skdigits.datasets import fetch_mnist, load_mnist_sample
 from skdigits.preprocessing import DigitDeskewer
 

@@ -18,7 +18,7 @@ from choose_recipes import HALF, best_factor, validation_split
 from scipy.special import softmax
 
 from skdigits import DigitANNClassifier, make_reference_classifier
-from skdigits._calibration import expected_calibration_error
+from skdigits._temperature import expected_calibration_error
 from skdigits.presets import REFERENCES
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64), "epochs": 20}

@@ -26,7 +26,7 @@ from scipy.special import log_softmax
 from sklearn.model_selection import train_test_split
 
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler
-from skdigits._calibration import expected_calibration_error
+from skdigits._temperature import expected_calibration_error
 from skdigits.datasets import fetch_mnist
 
 SMALL: dict[str, Any] = {"hidden_layer_sizes": (128, 64)}

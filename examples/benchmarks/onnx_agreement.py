@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdigits import DigitANNClassifier, PixelScaler
-from skdigits._network import ACTIVATIONS
+from skdigits._activations import ACTIVATIONS
 from skdigits.datasets import fetch_mnist, load_mnist_sample
 from skdigits.onnx import to_onnx
 

@@ -19,7 +19,7 @@ from _results import Results, versions
 from sklearn.model_selection import train_test_split
 
 from skdigits import PixelScaler, make_reference_classifier
-from skdigits._calibration import expected_calibration_error
+from skdigits._temperature import expected_calibration_error
 from skdigits.datasets import fetch_mnist
 from skdigits.presets import REFERENCES
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from skdigits import load
-from skdigits._calibration import N_BINS, expected_calibration_error
+from skdigits._temperature import N_BINS, expected_calibration_error
 from skdigits.displays import DigitGridDisplay
 
 from .arguments import Refusal, beside, check_outputs, existing_file, refusing

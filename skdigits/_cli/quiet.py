@@ -34,7 +34,7 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-        import skdigits._keras  # noqa: F401
+        import skdigits._keras.process  # noqa: F401
     # It suspects a mistake where many networks are compiled, as in a search.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 

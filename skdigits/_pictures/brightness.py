@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from .paper import quantiles
+from .background import quantiles
 
 Array = np.ndarray[Any, Any]
 

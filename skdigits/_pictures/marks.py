@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.ndimage import distance_transform_edt, label, maximum_filter, minimum_filter
 
-from .ink import NEIGHBOURS
-from .paper import border_of
-from .weight import stroke_width
+from .background import border_of
+from .binarization import NEIGHBOURS
+from .stroke_width import stroke_width
 
 Array = np.ndarray[Any, Any]
 

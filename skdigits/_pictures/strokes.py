@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.ndimage import find_objects, label, maximum_filter
 
+from .binarization import NEIGHBOURS
 from .decoding import UnreadableImageError
-from .ink import NEIGHBOURS
+from .lines import level_lines, without_lines
 from .marks import is_bar, is_frame, without_hairs, without_rules
-from .straight import level_lines, without_lines
 
 Array = np.ndarray[Any, Any]
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cuts import Pieces
-from .form import to_form
+from .._pictures.mnist_form import to_form
+from .segmentation import Pieces
 
 Array = np.ndarray[Any, Any]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import find_objects, label, maximum_filter
 
-from .ink import NEIGHBOURS
-from .marks import is_bar, is_frame
-from .paper import Contrast, median
-from .straight import Line, level_lines, without_lines, zone_of
-from .weight import stroke_width
+from .._pictures.background import Contrast, median
+from .._pictures.binarization import NEIGHBOURS
+from .._pictures.lines import Line, level_lines, without_lines, zone_of
+from .._pictures.marks import is_bar, is_frame
+from .._pictures.stroke_width import stroke_width
 
 Array = np.ndarray[Any, Any]
 

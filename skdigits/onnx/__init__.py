@@ -21,10 +21,11 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._atomic import write_atomically
-from ._classifier import DigitANNClassifier
-from ._network import Network
-from .preprocessing import DigitDeskewer, PixelScaler
+from .._atomic import write_atomically
+from .._classifier import DigitANNClassifier
+from .._network import Network
+from .._transformers.deskewer import DigitDeskewer
+from .._transformers.pixel_scaler import PixelScaler
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from .weight import stroke_width, thickened, thinned
+from .stroke_width import stroke_width, thickened, thinned
 
 Array = np.ndarray[Any, Any]
 

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import keras
 import numpy as np
 
-from .._network import ACTIVATIONS, Array, BatchNorm, Network
+from .._activations import ACTIVATIONS
+from .._network import Array, BatchNorm, Network
 
 # Layers that apply an activation, and the options with which it is the one that we know.
 ACTIVATION_LAYERS: dict[str, dict[str, Any]] = {

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.ndimage import minimum_filter
 
+from .background import Contrast, border_of, contrast, local_contrast
+from .binarization import amount_of, find_ink, holds_square, sheet_of
 from .brightness import brightness
 from .decoding import UnreadableImageError, decode
-from .form import SIDE, cropped, is_in_form, to_form
-from .ink import amount_of, find_ink, holds_square, sheet_of
-from .paper import Contrast, border_of, contrast, local_contrast
+from .mnist_form import SIDE, cropped, is_in_form, to_form
+from .stroke_width import outline
 from .strokes import digit_of
-from .weight import outline
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,8 +1,10 @@
-"""What the classifier is given, made into what training takes."""
+"""Converts X, y, weights, labels and callbacks as given to what training takes."""
 
 from __future__ import annotations
 
-from importlib import import_module
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
@@ -12,6 +14,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
 from ._network import Array
+
+# Rows of fewer features aren't images; the smallest digits, of 8 × 8, have so many.
+_PIXELS = 64
+
+# So many rows are looked at.
+_ROWS = 100
 
 
 def labels_from(y: Any) -> tuple[Any, Array | None]:
@@ -47,8 +55,13 @@ def like_given(X: Array, kind: type, names: Array | None) -> Any:
     library = kind.__module__.partition(".")[0]
     if names is None or library not in ("pandas", "polars"):
         return X
-    frame = import_module(library).DataFrame
-    return frame(X, columns=names) if library == "pandas" else frame(X, schema=names.tolist())
+    if library == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame(X, columns=names)
+    import polars as pl
+
+    return pl.DataFrame(X, schema=names.tolist())
 
 
 def refuse_unknown_labels(name: str, y: Array, classes: Array) -> None:
@@ -132,3 +145,56 @@ def keras_callback_list(given: Any) -> list[Any]:
                 "keras.callbacks.Callback."
             )
     return callbacks
+
+
+@contextmanager
+def floats_only(name: str) -> Iterator[None]:
+    """What overflows a float is refused by its check, so it needs no warning as well."""
+    with np.errstate(over="ignore"):
+        try:
+            yield
+        except OverflowError as error:
+            raise ValueError(
+                f"Got {name} with an integer beyond float64, expected numbers that a float holds."
+            ) from error
+
+
+def flatten_images(X: Any) -> Any:
+    """X with one row per image; anything but a stack of images is left as it is."""
+    if isinstance(X, np.ndarray) and X.ndim == 3:
+        return X.reshape(len(X), X.shape[1] * X.shape[2])
+    return X
+
+
+def warn_if_scaled(X: Any, stacklevel: int) -> None:
+    """Warn of floats from 0 to 1 where pixels from 0 to 255 are meant."""
+    part = _images(X)
+    # Whole numbers may be black and white, or nearly blank.
+    if part is not None and part.min() >= 0 and part.max() <= 1 and (part % 1 != 0).any():
+        warnings.warn(
+            f"Got X from {part.min():.3g} to {part.max():.3g}, expected pixels from 0 to 255: "
+            "these look divided by 255 already, and would be taken for black images.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
+def warn_if_unscaled(X: Any, stacklevel: int) -> None:
+    """Warn of pixels from 0 to 255 that weren't bytes, and so are not scaled by the classifier."""
+    part = _images(X)
+    if part is None or not (part.min() >= 0 and 100 < part.max() <= 255 and (part % 1 == 0).all()):
+        return
+    warnings.warn(
+        f"Got X with whole numbers from {part.min():.0f} to {part.max():.0f}, which look like "
+        "pixels but aren't uint8: training on them as they are is poor. Give them as uint8, or "
+        "put a PixelScaler before the classifier.",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def _images(X: Any) -> Any:
+    """The first rows if they are floats and may be images, else None."""
+    if issparse(X) or X.dtype.kind != "f" or X.shape[1] < _PIXELS or not X.shape[0]:
+        return None
+    return X[:_ROWS]

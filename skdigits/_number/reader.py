@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.ndimage import find_objects
 
-from .cuts import Pieces, in_pieces, labelled, spread
-from .decoding import UnreadableImageError, decode_sized
-from .fields import without_fields
-from .form import SIDE
-from .ink import amount_of
-from .paper import Contrast
-from .path import Hypothesis, best_path, hypotheses, worth
-from .reading import ink_in, name_of
-from .wholes import log_odds, views
+from .._pictures.background import Contrast
+from .._pictures.binarization import amount_of
+from .._pictures.decoding import UnreadableImageError, decode_sized
+from .._pictures.digit_reader import ink_in, name_of
+from .._pictures.mnist_form import SIDE
+from .form_lines import without_fields
+from .hypotheses import Hypothesis, best_path, hypotheses, worth
+from .segment_scores import log_odds, views
+from .segmentation import Pieces, in_pieces, labelled, spread
 
 if TYPE_CHECKING:
     from PIL.Image import Image

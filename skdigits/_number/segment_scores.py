@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .cuts import Pieces
-from .form import SIDE
-
-if TYPE_CHECKING:
-    from .path import Hypothesis
+from .._packed_network import read_network
+from .._pictures.mnist_form import SIDE
+from .hypotheses import Hypothesis
+from .segmentation import Pieces
 
 Array = np.ndarray[Any, Any]
 
@@ -98,7 +97,5 @@ def log_odds(seen: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def _network() -> Any:
-    from .._pretrained import read_network
-
     with (files("skdigits") / "data" / "pieces.npz").open("rb") as file:
         return read_network(file)[0]

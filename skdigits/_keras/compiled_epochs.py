@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,71 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from .._augmentation import Augmentation
-from . import check_room
-from .building import KERAS_ACTIVATIONS, Architecture, OptimizerSpec, compiled_model
+from .building import KERAS_ACTIVATIONS, compiled_model
 from .conversion import network_variables
 from .deformation import deform
-from .placing import PlacedData, StreamedData
+from .device_data import PlacedData, StreamedData
+from .process import check_room
+from .program_spec import ProgramSpec
 
 # Where a teacher is, both its probabilities and the network's are softened by this temperature.
 SOFTENING = 2.0
-
-# A call of a compiled program costs as much as many steps of a small network, so that many share
-# one, up to a matrix of row indices of 4 MB.
-STEPS_PER_CALL = 512
-INDICES_PER_CALL = 2**20
-
-
-@dataclass(frozen=True)
-class ProgramSpec:
-    """Everything that a compiled program has taken in and that can't be fed to it later.
-
-    Parameters
-    ----------
-    input_dtype : str
-        "uint8" for rows kept as bytes and divided by 255 in the batch, else `architecture.dtype`.
-    capacity : int
-        Rows for which there is room; see `row_capacity`.
-    teacher : tuple of widths and activation, or None
-        Layers of the network whose probabilities are the targets, None for the labels.
-    averaging : float
-        Decay of the weights' exponential moving average, 0 for none.
-    """
-
-    architecture: Architecture
-    optimizer: OptimizerSpec
-    label_smoothing: float
-    augmentation: Augmentation | None
-    teacher: tuple[tuple[int, ...], str] | None
-    averaging: float
-    batch_size: int
-    capacity: int
-    input_dtype: str
-
-    def key(self) -> tuple[Any, ...]:
-        return (
-            self.architecture,
-            self.optimizer.key(),
-            self.label_smoothing,
-            self.augmentation,
-            self.teacher,
-            self.averaging,
-            self.batch_size,
-            self.capacity,
-            self.input_dtype,
-        )
-
-    @property
-    def steps_capacity(self) -> int:
-        """Rows of the index matrix, which may hold several short epochs."""
-        one_epoch = -(-self.capacity // self.batch_size)
-        return max(one_epoch, min(STEPS_PER_CALL, INDICES_PER_CALL // self.batch_size))
-
-
-def row_capacity(n_rows: int) -> int:
-    """Room for `n_rows`, from 128 rows on at most an eighth more; neighbouring folds share it."""
-    grain = 2 ** max(n_rows.bit_length() - 4, 4)
-    return -(-n_rows // grain) * grain
 
 
 class EpochProgram:

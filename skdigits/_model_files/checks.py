@@ -21,10 +21,12 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
-from ._classifier import DigitANNClassifier
-from ._network import BatchNorm, Network
-from ._parameters import check_parameters
-from .preprocessing import DigitDeskewer, DigitImageNormalizer, PixelScaler
+from .._classifier import DigitANNClassifier
+from .._network import BatchNorm, Network
+from .._parameters import check_parameters
+from .._transformers.deskewer import DigitDeskewer
+from .._transformers.image_normalizer import DigitImageNormalizer
+from .._transformers.pixel_scaler import PixelScaler
 
 # Our estimators, which may stand at the end of a pipeline.
 OWN = (DigitANNClassifier, DigitDeskewer, DigitImageNormalizer, PixelScaler)

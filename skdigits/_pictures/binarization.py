@@ -14,8 +14,8 @@ from scipy.ndimage import (
     uniform_filter,
 )
 
+from .background import Contrast, median, otsu, quantiles
 from .decoding import UnreadableImageError
-from .paper import Contrast, median, otsu, quantiles
 
 Array = np.ndarray[Any, Any]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.ndimage import find_objects, label, maximum_filter
 
-from .ink import NEIGHBOURS
+from .._pictures.binarization import NEIGHBOURS
 
 Array = np.ndarray[Any, Any]
 

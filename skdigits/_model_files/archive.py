@@ -16,7 +16,7 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 import sklearn
 
-from . import __version__
+from .._version import __version__
 
 FORMAT = 1
 METADATA = "skdigits.json"

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from .placing import PlacedData, StreamedData
-from .programs import EpochProgram
+from .compiled_epochs import EpochProgram
+from .device_data import PlacedData, StreamedData
 
 BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from .._rows import Selection
-
-if TYPE_CHECKING:
-    from .programs import ProgramSpec
+from .program_spec import ProgramSpec
 
 # Rows that are copied at a time: of rows that lie apart NumPy makes a copy in between.
 BLOCK_ROWS = 4096

@@ -1,0 +1,1 @@
+"""Model files: what they may hold, and checks of a loaded model."""

@@ -1,0 +1,1 @@
+"""Reads numbers: several digits on one line."""

@@ -1,0 +1,1 @@
+"""Transformers of pixels and pictures, stateless steps of a Pipeline."""

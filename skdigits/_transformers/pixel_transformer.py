@@ -1,0 +1,66 @@
+"""The base class of the transformers of pixels."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.validation import validate_data
+
+from .._validation import flatten_images, floats_only
+
+
+class PixelTransformer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """What transformers of pixels share, which learn nothing but the number of features."""
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check X and remember its number of features.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
+                (n_samples, height, width)
+            Pixels of any numeric dtype, as in transform.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        PixelScaler or DigitDeskewer
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If X is not what transform takes; a deskewer takes square images only.
+        """
+        context = self._init_callback_context()
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._pixels(X, reset=True)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        return self
+
+    def _pixels(self, X: Any, *, reset: bool) -> Any:
+        """X as numbers in rows, dense or sparse."""
+        X = flatten_images(X)
+        if isinstance(X, (list, tuple)):
+            # scikit-learn makes numbers of arrays of objects, not of lists of them.
+            X = np.asarray(X)
+        with floats_only("X"):
+            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype="numeric", reset=reset)
+        if X.dtype.kind not in "biuf":
+            raise ValueError(f"Got X of dtype {X.dtype}, expected numbers.")
+        return X
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_in_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
