@@ -45,7 +45,7 @@ class DigitDeskewer(PixelTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> from skdigits.preprocessing import DigitDeskewer
+    >>> from skdigits import DigitDeskewer
     >>> slash = np.eye(5, dtype=np.uint8)[::-1] * 255
     >>> DigitDeskewer().fit_transform(slash.reshape(1, 25)).reshape(5, 5)
     array([[  0,   0, 255,   0,   0],
