@@ -49,15 +49,15 @@ def sample():
 
 
 @pytest.fixture(scope="module")
-def watched(sample):
-    """A classifier of raw pixels with validation data."""
+def fitted_with_validation(sample):
+    """A classifier of uint8 pixels, fitted with validation data."""
     X, y, _, _ = sample
     model = DigitANNClassifier((16,), epochs=4, random_state=0)
     return model.fit(X[:1200], y[:1200], X_val=X[1200:], y_val=y[1200:])
 
 
 @pytest.fixture(scope="module")
-def unwatched(sample):
+def fitted_without_validation(sample):
     X, y, _, _ = sample
     return make_pipeline(PixelScaler(), DigitANNClassifier((8,), epochs=2, random_state=0)).fit(
         X, y
@@ -90,16 +90,16 @@ def overlap(one, other):
     return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
 
 
-def test_curves_are_those_of_the_fit(watched):
-    display = TrainingCurveDisplay.from_estimator(watched)
-    history = watched.history_
+def test_training_curves_show_the_history(fitted_with_validation):
+    display = TrainingCurveDisplay.from_estimator(fitted_with_validation)
+    history = fitted_with_validation.history_
     assert line_data(display) == {
         (0, "--"): history["loss"],
         (0, "-"): history["val_loss"],
         (1, "--"): history["accuracy"],
         (1, "-"): history["val_accuracy"],
     }
-    best = watched.best_epoch_
+    best = fitted_with_validation.best_epoch_
     assert marked(display.ax_[0]) == [(best, history["val_loss"][best - 1])]
     assert marked(display.ax_[1]) == [(best, history["val_accuracy"][best - 1])]
     score = 100 * max(history["val_accuracy"])
@@ -112,14 +112,14 @@ def test_curves_are_those_of_the_fit(watched):
     assert [ax.get_ylabel() for ax in display.ax_] == ["Loss", "Accuracy"]
 
 
-def test_without_validation_there_are_two_curves_and_no_mark(unwatched):
-    display = TrainingCurveDisplay.from_estimator(unwatched)
+def test_training_curves_without_validation_data(fitted_without_validation):
+    display = TrainingCurveDisplay.from_estimator(fitted_without_validation)
     assert set(line_data(display)) == {(0, "--"), (1, "--")}
     assert marked(display.ax_[1]) == []
     assert legend_texts(display) == ["training"]
 
 
-def test_searches_are_looked_into(sample):
+def test_fitted_searches_are_accepted(sample):
     X, y, _, _ = sample
     search = GridSearchCV(
         make_pipeline(PixelScaler(), DigitANNClassifier((8,), epochs=2, random_state=0)),
@@ -132,17 +132,22 @@ def test_searches_are_looked_into(sample):
     assert HiddenUnitsDisplay.from_estimator(search).weights is inner.coefs_[0]
 
 
-def test_several_fits_have_their_own_colours(watched, unwatched):
-    display = TrainingCurveDisplay.from_estimator({"sixteen": watched, "eight": unwatched})
+def test_several_fits_differ_in_colour(fitted_with_validation, fitted_without_validation):
+    display = TrainingCurveDisplay.from_estimator(
+        {"sixteen": fitted_with_validation, "eight": fitted_without_validation}
+    )
     colours = {line.get_color() for line in display.ax_[1].lines}
     assert len(colours) == 2
     names, rest = legend_texts(display)[:2], legend_texts(display)[2:]
-    score = 100 * watched.validation_scores_[watched.best_epoch_ - 1]
-    assert names == [f"sixteen ({score:.2f} % in epoch {watched.best_epoch_})", "eight"]
+    score = 100 * fitted_with_validation.validation_scores_[fitted_with_validation.best_epoch_ - 1]
+    assert names == [
+        f"sixteen ({score:.2f} % in epoch {fitted_with_validation.best_epoch_})",
+        "eight",
+    ]
     assert rest == ["training", "validation", "best epoch"]
 
 
-def test_more_fits_than_colours_can_be_told_apart():
+def test_twelve_fits_have_distinct_styles():
     display = TrainingCurveDisplay.from_history({f"fit {i}": HISTORY for i in range(12)})
     looks = [
         (line.get_color(), line.get_marker())
@@ -152,7 +157,7 @@ def test_more_fits_than_colours_can_be_told_apart():
     assert len(set(looks)) == 12
 
 
-def test_history_of_keras_and_ties():
+def test_best_epoch_of_a_keras_history():
     display = TrainingCurveDisplay.from_history(HISTORY | {"learning_rate": [1e-3] * 3})
     # Of the two epochs with the same accuracy the second has the lower loss.
     assert display.best_epochs == {"": 2}
@@ -161,14 +166,14 @@ def test_history_of_keras_and_ties():
     assert [ax.get_ylabel() for ax in losses.ax_] == ["Loss"]
 
 
-def test_a_single_epoch_can_be_seen():
+def test_single_epoch_has_a_marker():
     display = TrainingCurveDisplay.from_history({name: [0.5] for name in HISTORY})
     assert {line.get_marker() for line in display.lines_} == {"o"}
 
 
-def test_given_axes_are_used(watched):
+def test_given_axes_are_used(fitted_with_validation):
     _, axes = plt.subplots(2)
-    display = TrainingCurveDisplay.from_estimator(watched, ax=axes)
+    display = TrainingCurveDisplay.from_estimator(fitted_with_validation, ax=axes)
     assert list(display.ax_) == list(axes)
     _, single = plt.subplots()
     display.plot(ax=single)
@@ -177,7 +182,7 @@ def test_given_axes_are_used(watched):
     assert display.ax_[0].get_ylabel() == "Loss"
 
 
-def test_what_is_no_history_is_refused(watched):
+def test_invalid_history_raises(fitted_with_validation):
     with pytest.raises(ValueError, match="Got no histories"):
         TrainingCurveDisplay({})
     with pytest.raises(ValueError, match=r"curves of shapes \{\}, expected one or more of loss"):
@@ -195,7 +200,7 @@ def test_what_is_no_history_is_refused(watched):
         display.plot(ax=plt.subplots(3)[1])
 
 
-def test_other_estimators_are_refused():
+def test_invalid_estimators_raise():
     with pytest.raises(NotFittedError, match="DigitANNClassifier instance is not fitted"):
         TrainingCurveDisplay.from_estimator(DigitANNClassifier())
     with pytest.raises(TypeError, match="Got LogisticRegression, expected a DigitANNClassifier"):
@@ -204,7 +209,7 @@ def test_other_estimators_are_refused():
         HiddenUnitsDisplay.from_estimator(GridSearchCV(DigitANNClassifier(), {}))
 
 
-def test_digits_stand_in_their_places(sample):
+def test_digit_grid_positions(sample):
     X, y, _, _ = sample
     display = DigitGridDisplay(X, y_true=y).plot(n_images=7, n_columns=3)
     canvas = np.ma.filled(display.image_.get_array(), np.nan)
@@ -214,12 +219,12 @@ def test_digits_stand_in_their_places(sample):
         np.testing.assert_array_equal(
             canvas[top : top + 28, left : left + 28], X[i].reshape(28, 28)
         )
-    # Nothing but the seven is drawn.
+    # No other pixel of the grid is drawn.
     assert np.isfinite(canvas).sum() == 7 * 784
     assert [text.get_text() for text in display.texts_] == y[:7].tolist()
 
 
-def test_labels_tell_truth_prediction_and_confidence():
+def test_captions_show_label_prediction_and_confidence():
     images = np.zeros((4, 8, 8))
     display = DigitGridDisplay.from_predictions(
         images, ["3", "5", "7", "1"], ["3", "6", "7", "1"], probabilities=np.array(
@@ -233,11 +238,11 @@ def test_labels_tell_truth_prediction_and_confidence():
     assert bold == frames == [False, True, False, False]
 
 
-def test_the_worst_come_first(watched, sample):
+def test_worst_first_sorts_errors_by_confidence(fitted_with_validation, sample):
     _, _, X, y = sample
-    display = DigitGridDisplay.from_estimator(watched, X, y, worst_first=True)
-    probabilities = watched.predict_proba(X)
-    wrong = np.flatnonzero(watched.predict(X) != y)
+    display = DigitGridDisplay.from_estimator(fitted_with_validation, X, y, worst_first=True)
+    probabilities = fitted_with_validation.predict_proba(X)
+    wrong = np.flatnonzero(fitted_with_validation.predict(X) != y)
     by_confidence = sorted(wrong, key=lambda i: -probabilities[i].max())
     expected = [X[i].reshape(28, 28) for i in by_confidence]
     np.testing.assert_array_equal(display.images[: len(wrong)], expected)
@@ -246,18 +251,23 @@ def test_the_worst_come_first(watched, sample):
     assert (display.y_true[len(wrong) :] == display.y_pred[len(wrong) :]).all()
 
 
-def test_the_same_from_estimator_and_predictions_dense_and_sparse(watched, sample):
+def test_digit_grid_from_estimator_equals_from_predictions(fitted_with_validation, sample):
     _, _, X, y = sample
-    given = {"probabilities": watched.predict_proba(X), "classes": watched.classes_}
-    one = DigitGridDisplay.from_estimator(watched, X, y)
+    given = {
+        "probabilities": fitted_with_validation.predict_proba(X),
+        "classes": fitted_with_validation.classes_,
+    }
+    one = DigitGridDisplay.from_estimator(fitted_with_validation, X, y)
     two = DigitGridDisplay.from_predictions(sparse.csr_array(X), y, **given)
-    three = DigitGridDisplay.from_predictions(X.reshape(-1, 28, 28), y, watched.predict(X), **given)
+    three = DigitGridDisplay.from_predictions(
+        X.reshape(-1, 28, 28), y, fitted_with_validation.predict(X), **given
+    )
     texts = [[text.get_text() for text in display.texts_] for display in (one, two, three)]
     assert texts[0] == texts[1] == texts[2]
     np.testing.assert_array_equal(one.images, two.images)
 
 
-def test_classifiers_without_probabilities_will_do(sample):
+def test_digit_grid_without_predict_proba(sample):
     X, y, X_test, y_test = sample
 
     class Nearest(LogisticRegression):
@@ -272,15 +282,15 @@ def test_classifiers_without_probabilities_will_do(sample):
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 @pytest.mark.parametrize(("n_images", "n_columns"), [(1, None), (10, 10), (25, None), (60, 12)])
 @pytest.mark.parametrize("names", [None, CLOTHES])
-def test_labels_keep_clear_of_each_other(watched, sample, style, n_images, n_columns, names):
+def test_captions_do_not_overlap(fitted_with_validation, sample, style, n_images, n_columns, names):
     _, _, X, y = sample
     y = y if names is None else names[y.astype(int)]
     with plt.style.context(style):
         display = DigitGridDisplay.from_predictions(
             X,
             y,
-            probabilities=watched.predict_proba(X),
-            classes=watched.classes_ if names is None else names,
+            probabilities=fitted_with_validation.predict_proba(X),
+            classes=fitted_with_validation.classes_ if names is None else names,
             worst_first=True,
             n_images=n_images,
             n_columns=n_columns,
@@ -296,7 +306,7 @@ def test_labels_keep_clear_of_each_other(watched, sample, style, n_images, n_col
     assert min(text.get_size() for text in display.texts_) >= 5
 
 
-def test_what_is_no_grid_is_refused(sample):
+def test_digit_grid_invalid_input_raises(sample):
     X, y, _, _ = sample
     with pytest.raises(ValueError, match=r"Got X of shape \(1500, 700\), expected images"):
         DigitGridDisplay(X[:, :700])
@@ -308,15 +318,15 @@ def test_what_is_no_grid_is_refused(sample):
         DigitGridDisplay(X, y_true=y[:3])
     with pytest.raises(ValueError, match=r"Got probabilities of shape \(1500, 3\), expected .*10"):
         DigitGridDisplay.from_predictions(X, probabilities=np.ones((1500, 3)), classes=range(10))
-    with pytest.raises(ValueError, match="Got worst_first=True without true and predicted"):
+    with pytest.raises(ValueError, match="Got worst_first=True without y_true or y_pred"):
         DigitGridDisplay.from_predictions(X, y, worst_first=True)
     with pytest.raises(ValueError, match="Got n_images=0, expected at least 1"):
         DigitGridDisplay(X).plot(n_images=0)
 
 
-def test_hidden_units_are_the_strongest_in_their_own_scale(watched):
-    display = HiddenUnitsDisplay.from_estimator(watched, n_units=4, n_columns=2)
-    weights = watched.coefs_[0]
+def test_hidden_units_are_sorted_and_scaled(fitted_with_validation):
+    display = HiddenUnitsDisplay.from_estimator(fitted_with_validation, n_units=4, n_columns=2)
+    weights = fitted_with_validation.coefs_[0]
     strongest = sorted(range(16), key=lambda j: -float((weights[:, j] ** 2).sum()))[:4]
     canvas = np.ma.filled(display.image_.get_array(), np.nan)
     last = weights[:, strongest[3]].reshape(28, 28)
@@ -342,10 +352,12 @@ def test_hidden_units_are_the_strongest_in_their_own_scale(watched):
         lambda model, X: SearchResultsDisplay(RESULTS).plot(),
     ],
 )
-def test_without_matplotlib_the_extra_is_named(watched, sample, monkeypatch, draw):
+def test_missing_matplotlib_error_names_the_extra(
+    fitted_with_validation, sample, monkeypatch, draw
+):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"Display\..* needs matplotlib.*skdigits\[plot\]"):
-        draw(watched, sample[2])
+        draw(fitted_with_validation, sample[2])
 
 
 class TestDeformedDigits:
@@ -353,7 +365,7 @@ class TestDeformedDigits:
     def X(self):
         return load_mnist_sample(subset="test", return_X_y=True)[0][:4]
 
-    def test_the_first_column_is_the_digits_themselves(self, X):
+    def test_first_column_has_the_original_digits(self, X):
         model = make_pipeline(PixelScaler(), DigitANNClassifier(augmentation="elastic"))
         display = DeformedDigitsDisplay.from_estimator(model, X, n_views=3)
         assert display.views.shape == (4, 4, 28, 28)
@@ -361,16 +373,16 @@ class TestDeformedDigits:
         assert all((display.views[:, 0] != display.views[:, i]).any() for i in (1, 2, 3))
         assert len(display.ax_.patches) == 4
 
-    def test_the_seed_decides(self, X):
+    def test_random_state_determines_the_deformations(self, X):
         draw = DeformedDigitsDisplay.from_augmentation
         first, again = draw("affine", X, random_state=1), draw("affine", X, random_state=1)
         np.testing.assert_array_equal(first.views, again.views)
         assert (first.views != draw("affine", X, random_state=2).views).any()
 
-    def test_nothing_to_show_without_augmentation(self, X):
+    def test_classifier_without_augmentation_raises(self, X):
         with pytest.raises(ValueError, match="without augmentation"):
             DeformedDigitsDisplay.from_estimator(DigitANNClassifier(), X)
 
-    def test_wrong_views(self):
+    def test_invalid_views_raise(self):
         with pytest.raises(ValueError, match="Got views of shape"):
             DeformedDigitsDisplay(np.zeros((4, 28, 28)))

@@ -1,4 +1,4 @@
-"""Pictures of training, of predictions, of searches and of what a network has learnt."""
+"""Plots of training, predictions, searches and weights."""
 
 from ._deformed_digits import DeformedDigitsDisplay
 from ._digit_grid import DigitGridDisplay

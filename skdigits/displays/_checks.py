@@ -1,4 +1,4 @@
-"""What pictures need: Matplotlib, a fitted network, images, probabilities."""
+"""Input checks of the displays."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Array = np.ndarray[Any, Any]
 
 
 def check_matplotlib(caller: str) -> None:
+    """Raise an error that names the extra to install if Matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -40,7 +41,7 @@ def fitted_network(estimator: Any) -> Any:
 
 
 def as_images(X: Any) -> Array:
-    """X as pictures: rows of pixels become squares."""
+    """X as square images of shape (n_images, height, width)."""
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
     if X.ndim == 3:
         return X
@@ -48,19 +49,20 @@ def as_images(X: Any) -> Array:
     if X.ndim != 2 or side * side != X.shape[1]:
         raise ValueError(
             f"Got X of shape {X.shape}, expected images of shape (n_images, height, width) or "
-            "rows of as many pixels as a square has, such as 784."
+            "rows with a square number of pixels, such as 784."
         )
     return X.reshape(len(X), side, side)
 
 
 def first(images: Array, name: str, n: int) -> Array:
-    """At most so many images."""
+    """The first `n` images; `name` is the parameter in the error message."""
     if n < 1:
         raise ValueError(f"Got {name}={n}, expected at least 1.")
     return images[:n]
 
 
 def checked_probabilities(probabilities: Any, classes: Any) -> Array:
+    """Probabilities as an array with one column for each class."""
     checked = np.asarray(probabilities)
     if checked.ndim != 2 or (classes is not None and checked.shape[1] != len(classes)):
         columns = "n_classes" if classes is None else len(classes)

@@ -1,4 +1,4 @@
-"""Digits beside their random deformations."""
+"""Plot of digits and their random deformations."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import as_images, check_matplotlib
+from ._image_grid import ImageGrid
 from ._style import VERMILLION
-from ._tiles import Tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class DeformedDigitsDisplay:
-    """Digits beside what a network is shown of them in training.
+    """Digits and random deformations of them, as augmentation generates them in training.
 
-    Make one with `from_estimator` or `from_augmentation`. The first column has the digits as they
-    are, framed; each further one another random deformation.
+    Create one with `from_estimator` or `from_augmentation`. The first column has the original
+    digits in a frame, each other column has one random deformation of every digit.
 
     Parameters
     ----------
     views : array-like of shape (n_digits, n_views + 1, height, width)
-        Each digit, first as it is.
+        The original and the deformations of each digit.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class DeformedDigitsDisplay:
     figure_ : matplotlib Figure
         The figure.
     image_ : matplotlib AxesImage
-        All pictures in one.
+        The grid of all images.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class DeformedDigitsDisplay:
         random_state: int = 0,
         ax: Axes | None = None,
     ) -> DeformedDigitsDisplay:
-        """Draw what training deforms digits to.
+        """Plot deformations as `fit` of a classifier generates them.
 
         Parameters
         ----------
@@ -72,13 +72,13 @@ class DeformedDigitsDisplay:
             A DigitANNClassifier with `augmentation`, or a pipeline that ends in one; fitted or
             not.
         X : array-like of shape (n_digits, n_pixels) or (n_digits, height, width)
-            Pixels as they are given to the classifier itself.
+            Input of the classifier itself, after the other steps of a pipeline.
         n_views : int, default=9
-            Deformations of each digit.
+            Number of deformations of each digit.
         random_state : int, default=0
             Seed of the deformations.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class DeformedDigitsDisplay:
         Raises
         ------
         ValueError
-            If the classifier has no `augmentation`.
+            If `augmentation` of the classifier is None.
         """
         inner = estimator[-1] if hasattr(estimator, "steps") else estimator
         augmentation = getattr(inner, "augmentation", None)
@@ -110,7 +110,7 @@ class DeformedDigitsDisplay:
         random_state: int = 0,
         ax: Axes | None = None,
     ) -> DeformedDigitsDisplay:
-        """Draw digits deformed within given ranges.
+        """Plot digits deformed within given ranges.
 
         Parameters
         ----------
@@ -119,11 +119,11 @@ class DeformedDigitsDisplay:
         X : array-like of shape (n_digits, n_pixels) or (n_digits, height, width)
             Pixels of square images.
         n_views : int, default=9
-            Deformations of each digit.
+            Number of deformations of each digit.
         random_state : int, default=0
             Seed of the deformations.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -143,27 +143,27 @@ class DeformedDigitsDisplay:
         return cls(np.stack(views, axis=1)).plot(ax=ax)
 
     def plot(self, *, ax: Axes | None = None, cmap: Any = "gray_r") -> DeformedDigitsDisplay:
-        """Draw the digits, a row each.
+        """Plot the digits, one per row.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
         cmap : str or matplotlib Colormap, default="gray_r"
-            Colours from the lowest pixel to the highest.
+            Colormap of the pixels.
 
         Returns
         -------
         DeformedDigitsDisplay
-            Itself.
+            The display itself.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         n_digits, n_columns = self.views.shape[:2]
         images = self.views.reshape(-1, *self.views.shape[2:])
-        tiles = Tiles(images, n_columns, caption_share=0.2)
-        self.image_ = tiles.draw(ax, inches=0.7, cmap=cmap)
+        grid = ImageGrid(images, n_columns, caption_share=0.2)
+        self.image_ = grid.draw(ax, inches=0.7, cmap=cmap)
         self.ax_: Axes = self.image_.axes
         self.figure_: Figure = self.ax_.figure
         for i in range(n_digits):
-            tiles.frame(self.ax_, i * n_columns, VERMILLION, 1.2)
+            grid.frame(self.ax_, i * n_columns, VERMILLION, 1.2)
         return self

@@ -1,4 +1,4 @@
-"""Digits with their labels."""
+"""Plot of digits with their labels."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._checks import Array, as_images, check_matplotlib, checked_probabilities, first
+from ._image_grid import ImageGrid
 from ._style import GREY, VERMILLION, percent
-from ._tiles import Tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Letters of labels that still fit into one line under a digit.
-FOLDED_FROM = 8
+# Longer pairs of labels are written in two lines.
+MAX_LINE_LENGTH = 8
 
 
 class DigitGridDisplay:
     """Digits with their true and predicted labels.
 
-    Make one with `from_estimator` or `from_predictions`. Under each digit stands its label, or
-    "true → predicted" where they differ, with the confidence of the prediction. Mistakes have a
-    coloured frame as well.
+    Create one with `from_estimator` or `from_predictions`. The caption of a digit is its label, or
+    "true → predicted" if they differ, and the confidence of the prediction. Errors have a coloured
+    frame.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width)
-        Pictures.
+        Images of digits.
     y_true : ndarray of shape (n_images,), default=None
         True labels.
     y_pred : ndarray of shape (n_images,), default=None
@@ -44,9 +44,9 @@ class DigitGridDisplay:
     figure_ : matplotlib Figure
         The figure.
     image_ : matplotlib AxesImage
-        All pictures in one.
+        The grid of all images.
     texts_ : list of matplotlib Text
-        The line under each digit.
+        The caption of each digit.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class DigitGridDisplay:
 
     See Also
     --------
-    sklearn.metrics.ConfusionMatrixDisplay : How often each digit is taken for each.
+    sklearn.metrics.ConfusionMatrixDisplay : Number of predictions by true and predicted label.
 
     Examples
     --------
@@ -96,26 +96,26 @@ class DigitGridDisplay:
         n_columns: int | None = None,
         ax: Axes | None = None,
     ) -> DigitGridDisplay:
-        """Predict digits and draw them.
+        """Predict digits and plot them.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted, also a pipeline.
+            Fitted classifier or pipeline.
         X : array-like or sparse matrix of shape (n_samples, n_pixels), or ndarray of shape \
                 (n_samples, height, width)
-            Digits as `estimator` takes them.
+            Digits, as input of `estimator`.
         y : array-like of shape (n_samples,), default=None
             True labels.
         worst_first : bool, default=False
-            Begin with the mistakes, the most confident first; right ones follow, the least
-            confident first. Otherwise the order is that of X.
+            Sort the digits: first the errors from the most to the least confident, then the
+            correct predictions from the least to the most confident. Otherwise the order of X.
         n_images : int, default=25
-            How many to draw at most.
+            Maximum number of digits.
         n_columns : int, default=None
-            Digits in a row; None makes about a square.
+            Number of columns; None makes the grid about square.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class DigitGridDisplay:
         n_columns: int | None = None,
         ax: Axes | None = None,
     ) -> DigitGridDisplay:
-        """Draw digits with what was predicted.
+        """Plot digits with given predictions.
 
         Parameters
         ----------
@@ -162,20 +162,20 @@ class DigitGridDisplay:
         y_true : array-like of shape (n_samples,), default=None
             True labels.
         y_pred : array-like of shape (n_samples,), default=None
-            Predicted labels; None takes the most probable ones.
+            Predicted labels; None is the most probable ones.
         probabilities : array-like of shape (n_samples, n_classes), default=None
-            Predicted probabilities; the largest of a row is its confidence.
+            Predicted probabilities; the largest of each row is its confidence.
         classes : array-like of shape (n_classes,), default=None
-            Labels of the columns of `probabilities`; None counts from 0.
+            Labels of the columns of `probabilities`; None is 0, 1, ….
         worst_first : bool, default=False
-            Begin with the mistakes, the most confident first; right ones follow, the least
-            confident first. Otherwise the order is that of X.
+            Sort the digits: first the errors from the most to the least confident, then the
+            correct predictions from the least to the most confident. Otherwise the order of X.
         n_images : int, default=25
-            How many to draw at most.
+            Maximum number of digits.
         n_columns : int, default=None
-            Digits in a row; None makes about a square.
+            Number of columns; None makes the grid about square.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -184,8 +184,7 @@ class DigitGridDisplay:
         Raises
         ------
         ValueError
-            If arrays don't fit together, or the worst are to come first where it is not known
-            what is wrong.
+            If shapes do not match, or `worst_first` is True without true and predicted labels.
         """
         check_matplotlib(f"{cls.__name__}.from_predictions")
         confidence = None
@@ -208,44 +207,44 @@ class DigitGridDisplay:
         n_columns: int | None = None,
         cmap: Any = "gray",
     ) -> DigitGridDisplay:
-        """Draw the first digits.
+        """Plot the first digits.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
         n_images : int, default=25
-            How many to draw at most.
+            Maximum number of digits.
         n_columns : int, default=None
-            Digits in a row; None makes about a square.
+            Number of columns; None makes the grid about square.
         cmap : str or matplotlib Colormap, default="gray"
-            Colours of the pixels; "gray_r" gives black ink on white paper.
+            Colormap of the pixels; "gray_r" gives black digits on white.
 
         Returns
         -------
         DigitGridDisplay
-            Itself.
+            The display itself.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         images = first(self.images, "n_images", n_images)
-        lines = self._lines(len(images))
-        folded = any("\n" in line for line in lines)
-        tiles = Tiles(images, n_columns, caption_share=0.6 if folded else 0.4)
-        self.image_ = tiles.draw(ax, inches=0.95, cmap=cmap)
+        captions = self._captions(len(images))
+        two_lines = any("\n" in caption for caption in captions)
+        grid = ImageGrid(images, n_columns, caption_share=0.6 if two_lines else 0.4)
+        self.image_ = grid.draw(ax, inches=0.95, cmap=cmap)
         self.ax_: Axes = self.image_.axes
         self.figure_: Figure = self.ax_.figure
         labelled = self.y_pred is not None and self.y_true is not None
-        # Over fewer there is no room for it.
-        if labelled and tiles.n_columns > 2:
+        # The title is wider than two columns.
+        if labelled and grid.n_columns > 2:
             wording = "true → predicted" + ("" if self.confidence is None else ", confidence")
             self.ax_.set_title(wording, size="medium")
-        size = tiles.font_size(self.ax_, lines)
+        size = grid.font_size(self.ax_, captions)
         wrong = self._wrong()
         self.texts_ = []
-        for i, line in enumerate(lines):
+        for i, caption in enumerate(captions):
             colour = VERMILLION if wrong[i] else None
-            tiles.frame(self.ax_, i, colour or GREY, 1.8 if colour else 0.5)
-            self.texts_.append(tiles.write(self.ax_, i, line, size, colour))
+            grid.frame(self.ax_, i, colour or GREY, 1.8 if colour else 0.5)
+            self.texts_.append(grid.write(self.ax_, i, caption, size, colour))
         return self
 
     def _wrong(self) -> Array:
@@ -254,9 +253,9 @@ class DigitGridDisplay:
         return np.asarray(self.y_true != self.y_pred)
 
     def _sort(self) -> None:
-        """Put the most confident mistakes first."""
+        """Sort the digits as described for `worst_first`."""
         if self.y_true is None or self.y_pred is None:
-            raise ValueError("Got worst_first=True without true and predicted labels.")
+            raise ValueError("Got worst_first=True without y_true or y_pred, expected both.")
         wrong = self._wrong()
         confidence = np.zeros(len(wrong)) if self.confidence is None else self.confidence
         order = np.lexsort((np.where(wrong, -confidence, confidence), ~wrong))
@@ -264,15 +263,14 @@ class DigitGridDisplay:
             values = getattr(self, name)
             setattr(self, name, None if values is None else values[order])
 
-    def _lines(self, n: int) -> list[str]:
-        """What stands under the first digits: one line each, or two where names are long."""
+    def _captions(self, n: int) -> list[str]:
+        """Captions of the first digits, in two lines each if labels are long."""
         labels, confidences = [], []
         for i in range(n):
             both = [str(y[i]) for y in (self.y_true, self.y_pred) if y is not None]
             labels.append(list(dict.fromkeys(both)))
             confidences.append("" if self.confidence is None else percent(self.confidence[i]))
-        longest = max(len("".join(names)) for names in labels)
-        arrow = " → " if longest <= FOLDED_FROM else " →\n"
-        space = "  " if longest <= FOLDED_FROM else " "
-        lines = [arrow.join(names) for names in labels]
-        return [space.join(filter(None, pair)) for pair in zip(lines, confidences, strict=True)]
+        fits = max(len("".join(names)) for names in labels) <= MAX_LINE_LENGTH
+        arrow, space = (" → ", "  ") if fits else (" →\n", " ")
+        joined = [arrow.join(names) for names in labels]
+        return [space.join(filter(None, pair)) for pair in zip(joined, confidences, strict=True)]

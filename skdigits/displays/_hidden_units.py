@@ -1,4 +1,4 @@
-"""Weights of the first layer."""
+"""Plot of the weights of the first hidden layer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import as_images, check_matplotlib, first, fitted_network
+from ._image_grid import ImageGrid
 from ._style import GREY
-from ._tiles import Tiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class HiddenUnitsDisplay:
-    """What the units of the first hidden layer look for: their weights as pictures.
+    """Weights of the units of the first hidden layer as images.
 
-    Make one with `from_estimator`. Blue pixels speak for a unit, red ones against it; each unit
-    has its own scale, so that weak ones can be seen as well.
+    Create one with `from_estimator`. Positive weights are blue and negative weights red. Each unit
+    has its own scale, so that units with small weights are visible.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ class HiddenUnitsDisplay:
     figure_ : matplotlib Figure
         The figure.
     image_ : matplotlib AxesImage
-        All pictures in one.
+        The grid of all images.
 
     Raises
     ------
     ValueError
-        If the number of pixels is not a square.
+        If the number of pixels is not a square number.
     """
 
     def __init__(self, weights: Any) -> None:
@@ -54,18 +54,18 @@ class HiddenUnitsDisplay:
         n_columns: int | None = None,
         ax: Axes | None = None,
     ) -> HiddenUnitsDisplay:
-        """Draw the first layer of a fitted classifier.
+        """Plot the weights of a fitted classifier.
 
         Parameters
         ----------
         estimator : estimator
             A fitted DigitANNClassifier, a pipeline that ends in one or a search over these.
         n_units : int, default=25
-            How many to draw at most.
+            Maximum number of units.
         n_columns : int, default=None
-            Units in a row; None makes about a square.
+            Number of columns; None makes the grid about square.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -83,33 +83,33 @@ class HiddenUnitsDisplay:
         n_columns: int | None = None,
         cmap: Any = "RdBu",
     ) -> HiddenUnitsDisplay:
-        """Draw the units with the largest weights.
+        """Plot the units with the largest weights.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
         n_units : int, default=25
-            How many to draw at most.
+            Maximum number of units.
         n_columns : int, default=None
-            Units in a row; None makes about a square.
+            Number of columns; None makes the grid about square.
         cmap : str or matplotlib Colormap, default="RdBu"
-            Colours from the most negative weight to the most positive.
+            Colormap from the most negative to the most positive weight.
 
         Returns
         -------
         HiddenUnitsDisplay
-            Itself.
+            The display itself.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         by_strength = np.argsort(-np.square(self.images).sum(axis=(1, 2)), kind="stable")
         images = first(self.images[by_strength], "n_units", n_units)
         peaks = np.abs(images).max(axis=(1, 2), keepdims=True)
         scaled = images / np.where(peaks > 0, peaks, 1)
-        tiles = Tiles(scaled, n_columns, caption_share=0.2)
-        self.image_ = tiles.draw(ax, inches=0.95, cmap=cmap, vmin=-1, vmax=1)
+        grid = ImageGrid(scaled, n_columns, caption_share=0.2)
+        self.image_ = grid.draw(ax, inches=0.95, cmap=cmap, vmin=-1, vmax=1)
         self.ax_: Axes = self.image_.axes
         self.figure_: Figure = self.ax_.figure
         for i in range(len(images)):
-            tiles.frame(self.ax_, i, GREY, 0.5)
+            grid.frame(self.ax_, i, GREY, 0.5)
         return self

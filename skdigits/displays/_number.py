@@ -1,4 +1,4 @@
-"""Lines of digits beside what was read from them."""
+"""Plot of pictures of numbers with their segmented digits."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 
 class NumberDisplay:
-    """Pictures of numbers, with a box around each digit and what the network saw of it.
+    """Pictures of numbers with a box around each digit, and the 28 × 28 pixels of each digit.
 
-    Make one with `from_estimator`.
+    Create one with `from_estimator`.
 
     Parameters
     ----------
     pictures : list of ndarray of shape (height, width) or (height, width, channels)
-        Pictures as they came, upright.
+        The original pictures, upright.
     sizes : list of tuple of int
-        Width and height of each in the pixels that boxes are counted in.
+        Width and height of each picture in the pixels of the boxes.
     numbers : list of Number
-        What was read from each.
+        Result of `read_number` for each picture.
     names : list of str, default=None
-        What stands above each picture.
+        Title of each picture.
 
     Attributes
     ----------
     axes_ : list of list of matplotlib Axes
-        Of each picture: the line, then each of its digits.
+        For each picture the axes of the picture and of each digit.
     figure_ : matplotlib Figure
         The figure.
     size : tuple of float
-        Width and height that a new figure gets, in inches.
+        Width and height of a new figure, in inches.
 
     Examples
     --------
@@ -76,16 +76,16 @@ class NumberDisplay:
     def from_estimator(
         cls, estimator: Any, pictures: Sequence[Any], *, figure: Figure | None = None
     ) -> NumberDisplay:
-        """Read pictures of numbers and draw.
+        """Read pictures of numbers and plot them.
 
         Parameters
         ----------
         estimator : estimator
             A fitted classifier of rows of 784 pixels, such as `load_pretrained` returns.
         pictures : sequence of paths, bytes, PIL images or arrays
-            Whatever `read_number` takes. Each must hold a readable number.
+            Input of `read_number`.
         figure : matplotlib Figure, default=None
-            Where to draw; None makes a new figure.
+            Figure to plot on; None creates a new figure.
 
         Returns
         -------
@@ -94,7 +94,7 @@ class NumberDisplay:
         Raises
         ------
         UnreadableImageError
-            If one can't be read.
+            If a picture cannot be read.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         from ..preprocessing import read_number
@@ -105,14 +105,14 @@ class NumberDisplay:
 
     @classmethod
     def from_numbers(cls, pictures: Sequence[Any], numbers: Sequence[Number]) -> NumberDisplay:
-        """A display of what has been read already, not drawn yet.
+        """Create a display of numbers that were read before, without plotting.
 
         Parameters
         ----------
         pictures : sequence of paths, bytes, PIL images or arrays
-            What `read_number` was given.
+            Input of `read_number`.
         numbers : sequence of Number
-            What it returned for each.
+            Its result for each picture.
 
         Returns
         -------
@@ -129,17 +129,17 @@ class NumberDisplay:
         return cls(arrays, [size for _, size in decoded], numbers, names)
 
     def plot(self, *, figure: Figure | None = None) -> NumberDisplay:
-        """Draw.
+        """Plot the pictures.
 
         Parameters
         ----------
         figure : matplotlib Figure, default=None
-            Where to draw; None makes a new figure.
+            Figure to plot on; None creates a new figure.
 
         Returns
         -------
         NumberDisplay
-            Itself.
+            The display itself.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         if figure is None:
@@ -152,15 +152,15 @@ class NumberDisplay:
         return self
 
     def _draw(self, i: int, group: Any) -> list[Any]:
-        """A line above, its digits below."""
+        """Plot one picture with its digits below."""
         number = self.numbers[i]
         name = self.names[i] if len(self.names[i]) <= 60 else f"…{self.names[i][-59:]}"
         sure = percent(float(np.prod(number.confidences)))
         group.suptitle(f"{name}  {number.text}, {sure}".strip(), size="small")
         grid = group.add_gridspec(2, max(len(number.rows), 4), height_ratios=(1.4, 1))
         axes = [group.add_subplot(grid[0, :])]
-        self._draw_line(i, axes[0])
-        # Labels of a user's own model may be longer than one character.
+        self._draw_picture(i, axes[0])
+        # Labels of more than one character cannot be assigned to the digits.
         labels = number.text if len(number.text) == len(number.rows) else " " * len(number.rows)
         for place, row in enumerate(number.rows):
             ax = group.add_subplot(grid[1, place])
@@ -172,8 +172,8 @@ class NumberDisplay:
             axes.append(ax)
         return axes
 
-    def _draw_line(self, i: int, ax: Any) -> None:
-        """The picture with a box around each digit."""
+    def _draw_picture(self, i: int, ax: Any) -> None:
+        """Plot a picture with a box around each digit."""
         from matplotlib.patches import Rectangle
 
         width, height = self.sizes[i]

@@ -1,4 +1,4 @@
-"""Pictures beside what was read from them."""
+"""Plot of pictures with their normalized form and class probabilities."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 class ReadingDisplay:
-    """Pictures beside what a network saw of them and what it made of that.
+    """Pictures of digits with their 28 × 28 pixels and the predicted probabilities.
 
-    Make one with `from_estimator`. For each picture it shows the picture itself, its form after
-    `read_digit_images`, and the probability of each class.
+    Create one with `from_estimator`. It shows each picture, the result of `read_digit_images`, and
+    the probability of each class.
 
     Parameters
     ----------
     pictures : list of ndarray of shape (height, width) or (height, width, channels)
-        Pictures as they came.
+        The original pictures.
     rows : array-like of uint8 of shape (n_pictures, 784)
-        What was read from them.
+        Their pixels after `read_digit_images`.
     probabilities : array-like of shape (n_pictures, n_classes)
-        Of each class.
+        Probability of each class.
     classes : array-like of shape (n_classes,)
-        Their labels.
+        Labels of the classes.
     names : list of str, default=None
-        What stands above each picture.
+        Title of each picture.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes of shape (n_pictures, 3)
-        Of each picture: itself, its form, its probabilities.
+        For each picture the axes of the picture, its pixels and its probabilities.
     figure_ : matplotlib Figure
         The figure.
     size : tuple of float
-        Width and height that a new figure gets, in inches.
+        Width and height of a new figure, in inches.
 
     Examples
     --------
@@ -83,16 +83,16 @@ class ReadingDisplay:
     def from_estimator(
         cls, estimator: Any, pictures: Sequence[Any], *, figure: Figure | None = None
     ) -> ReadingDisplay:
-        """Read pictures and draw.
+        """Read pictures, predict and plot.
 
         Parameters
         ----------
         estimator : estimator
             A fitted classifier of rows of 784 pixels, such as `load_pretrained` returns.
         pictures : sequence of paths, bytes, PIL images or arrays
-            Whatever `read_digit_images` takes. Each must hold a readable digit.
+            Input of `read_digit_images`.
         figure : matplotlib Figure, default=None
-            Where to draw; None makes a new figure.
+            Figure to plot on; None creates a new figure.
 
         Returns
         -------
@@ -101,21 +101,21 @@ class ReadingDisplay:
         Raises
         ------
         UnreadableImageError
-            If one can't be read.
+            If a picture cannot be read.
         """
         check_matplotlib(f"{cls.__name__}.from_estimator")
         return cls.from_pictures(estimator, pictures).plot(figure=figure)
 
     @classmethod
     def from_pictures(cls, estimator: Any, pictures: Sequence[Any]) -> ReadingDisplay:
-        """Read pictures without drawing yet; parameters as for `from_estimator`.
+        """Read pictures and predict, without plotting.
 
         Parameters
         ----------
         estimator : estimator
             A fitted classifier of rows of 784 pixels.
         pictures : sequence of paths, bytes, PIL images or arrays
-            Whatever `read_digit_images` takes.
+            Input of `read_digit_images`.
 
         Returns
         -------
@@ -133,17 +133,17 @@ class ReadingDisplay:
         return cls(decoded, rows, estimator.predict_proba(rows), estimator.classes_, names)
 
     def plot(self, *, figure: Figure | None = None) -> ReadingDisplay:
-        """Draw.
+        """Plot the pictures.
 
         Parameters
         ----------
         figure : matplotlib Figure, default=None
-            Where to draw; None makes a new figure.
+            Figure to plot on; None creates a new figure.
 
         Returns
         -------
         ReadingDisplay
-            Itself.
+            The display itself.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         if figure is None:

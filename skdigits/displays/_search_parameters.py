@@ -1,4 +1,4 @@
-"""The parameters that a search varied, as axes of a picture."""
+"""The parameters that a search varied, each as one axis of a plot."""
 
 from __future__ import annotations
 
@@ -13,28 +13,26 @@ import numpy as np
 
 from ._checks import Array
 
-# From this ratio on, numbers are taken for steps of a logarithm.
-LOG_FROM = 20
-# So many values can each get a place of their own.
-N_ORDINAL = 10
-N_LETTERS = 18
-ABSENT = "–"
+# Up to this number of values, each gets a tick with its label.
+MAX_TICKS = 10
+MAX_LABEL_LENGTH = 18
+MISSING = "–"
 
 
 @dataclass(frozen=True)
 class ParameterAxis:
-    """One parameter's values, of which each candidate has one.
+    """The values of one parameter.
 
     Parameters
     ----------
     name : str
-        What stands at the axis.
+        Label of the axis.
     labels : list of str
-        The distinct values, in their order.
+        The distinct values in order.
     index : ndarray of int of shape (n_candidates,)
-        Which of them each candidate has.
+        Position of each candidate's value in `labels`.
     numbers : ndarray of float of shape (n_candidates,) or None
-        The values themselves where all are numbers.
+        Each candidate's value; None if a value is not a number.
     """
 
     name: str
@@ -44,31 +42,26 @@ class ParameterAxis:
 
     @property
     def scale(self) -> str:
-        """How numbers are best spaced: "linear", "log", or "ordinal" as everything else is."""
+        """The scale on which the values are spread most evenly: "linear", "log" or "ordinal"."""
         if self.numbers is None:
             return "ordinal"
-        numbers, middle = np.unique(self.numbers), float(np.median(self.numbers))
-        low, high = numbers[0], numbers[-1]
-        steep = high >= LOG_FROM * (low or numbers[numbers > 0].min(initial=high))
-        # Numbers that come from a logarithm's steps are mostly small ones.
-        is_log = low >= 0 and steep and middle - low < 0.25 * (high - low)
-        if is_log and low > 0:
-            numbers = np.log(numbers)
-        crowded = np.diff(numbers).min(initial=np.inf) < 0.05 * (numbers[-1] - numbers[0])
-        if len(numbers) <= N_ORDINAL and (crowded or (is_log and low == 0)):
-            return "ordinal"
-        return "log" if is_log and low > 0 else "linear"
+        values = np.unique(self.numbers)
+        offsets = {"linear": _offset_of_median(values)}
+        if values[0] > 0:
+            offsets["log"] = _offset_of_median(np.log(values))
+        best = min(offsets, key=lambda scale: offsets[scale])
+        return "ordinal" if offsets[best] > 0.4 and len(values) <= MAX_TICKS else best
 
 
-def varied(results: Mapping[str, Any]) -> list[ParameterAxis]:
-    """The parameters of which candidates have different values."""
+def varied_parameters(results: Mapping[str, Any]) -> list[ParameterAxis]:
+    """The parameters that have more than one value among the candidates."""
     columns = _columns(results)
-    heads = {name.partition("__")[0] for name in columns}
-    # One step's name says nothing where all parameters are of that step.
-    shared = len(heads) == 1 and all("__" in name for name in columns)
+    steps = {name.partition("__")[0] for name in columns}
+    # The name of a pipeline's step is left out if all parameters belong to the same step.
+    one_step = len(steps) == 1 and all("__" in name for name in columns)
     axes = []
     for name, values in columns.items():
-        text = name.partition("__")[2] if shared else name
+        text = name.partition("__")[2] if one_step else name
         axis = _axis(text.replace("__", " ").replace("_", " "), values)
         if len(axis.labels) > 1:
             axes.append(axis)
@@ -76,47 +69,43 @@ def varied(results: Mapping[str, Any]) -> list[ParameterAxis]:
 
 
 def _columns(results: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Values by parameter, from dicts of parameters or from columns of a table."""
+    """Values of the candidates by parameter, from ``params`` or from columns ``param_…``."""
     params = list(results["params"]) if "params" in results else []
     if params and all(isinstance(candidate, Mapping) for candidate in params):
         names = dict.fromkeys(name for candidate in params for name in candidate)
-        columns = {name: [each.get(name, ABSENT) for each in params] for name in names}
+        columns = {name: [each.get(name, MISSING) for each in params] for name in names}
     else:
         columns = {
             str(key).removeprefix("param_"): list(results[key])
             for key in results
             if str(key).startswith("param_")
         }
-    if "n_resources" in results and len(set(results["n_resources"])) > 1:
-        resources = list(results["n_resources"])
-        if resources not in columns.values():
-            columns["resources"] = resources
+    # Successive halving, unless its resource is a parameter.
+    resources = list(results["n_resources"]) if "n_resources" in results else []
+    if resources not in columns.values() and len(set(resources)) > 1:
+        columns["resources"] = resources
     return columns
 
 
 def _axis(name: str, values: Sequence[Any]) -> ParameterAxis:
-    values = [ABSENT if _is_missing(value) else _read(value) for value in values]
+    values = [_parsed(value) for value in values]
     if all(_is_number(value) for value in values):
         numbers = np.array([float(value) for value in values])
         distinct, index = np.unique(numbers, return_inverse=True)
-        return ParameterAxis(name, [f"{number:.4g}" for number in distinct], index, numbers)
+        return ParameterAxis(name, [_text(number) for number in distinct], index, numbers)
     texts = [_text(value) for value in values]
-    order = dict.fromkeys(texts)
-    if all(_is_numbers(value) for value in values):
-        # Widths of layers, the fewest layers first.
-        first = dict(zip(texts, values, strict=True))
-        order = dict.fromkeys(sorted(order, key=lambda text: (len(first[text]), first[text])))
-    places = {text: place for place, text in enumerate(order)}
-    index = np.array([places[text] for text in texts])
-    return ParameterAxis(name, [_short(text) for text in order], index, None)
+    order = dict(zip(texts, values, strict=True))
+    if all(isinstance(value, tuple) and all(map(_is_number, value)) for value in values):
+        # Sizes of hidden layers: by depth, then by width.
+        order = dict(sorted(order.items(), key=lambda item: (len(item[1]), item[1])))
+    index = np.array([list(order).index(text) for text in texts])
+    return ParameterAxis(name, [_shortened(text) for text in order], index, None)
 
 
-def _is_missing(value: Any) -> bool:
-    return value is np.ma.masked or (isinstance(value, float) and np.isnan(value))
-
-
-def _read(value: Any) -> Any:
-    """A tuple of numbers that a CSV file has as text; other values as they are."""
+def _parsed(value: Any) -> Any:
+    """A value of the search, also where a CSV file has a tuple as text or no value."""
+    if value is np.ma.masked or (isinstance(value, float) and np.isnan(value)):
+        return MISSING
     if isinstance(value, str) and value.startswith("("):
         with suppress(ValueError, SyntaxError):
             return literal_eval(value)
@@ -127,15 +116,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_numbers(value: Any) -> bool:
-    return isinstance(value, tuple) and all(isinstance(number, Real) for number in value)
-
-
 def _text(value: Any) -> str:
     if _is_number(value):
         return f"{float(value):.4g}"
     return value if isinstance(value, str) else repr(value)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= N_LETTERS else f"{text[: N_LETTERS - 1]}…"
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_LABEL_LENGTH else f"{text[: MAX_LABEL_LENGTH - 1]}…"
+
+
+def _offset_of_median(values: Array) -> float:
+    """Distance of the median from the middle of the range, as a share of the range."""
+    width = float(values[-1] - values[0])
+    return abs(float(np.median(values) - values[0]) / width - 0.5) if width else 0.0

@@ -8,37 +8,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import check_matplotlib
-from ._search_drawing import dots, figure_size, heatmap
-from ._search_lines import parallel
-from ._search_parameters import varied
+from ._search_parameters import varied_parameters
+from ._search_plots import figure_size, plot_dots, plot_heatmap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 class SearchResultsDisplay:
-    """Scores of a search's candidates by the parameters that it varied.
+    """Scores of a search's candidates by the parameters that the search varied.
 
-    Make one with `from_estimator` or `from_results`. One parameter gives dots with their spread
-    over the folds, the two of a grid a heat map, and more a line per candidate through one axis
-    per parameter to its score. The best candidate is marked, failed ones are shown as such.
+    Create one with `from_estimator` or `from_results`. The grid of two parameters gives a heat
+    map. Any other number of parameters gives dots: one panel for each parameter shows the score
+    of every candidate by its value, with the mean score of each value. The best candidate is
+    marked, and failed candidates have a cross.
 
     Parameters
     ----------
     results : dict of str to array-like of shape (n_candidates,) or DataFrame
-        `cv_results_` of a search, also when read back from a CSV file. Needed are ``params`` or
-        the columns ``param_…``, and the mean scores; their spread where there is one.
+        `cv_results_` of a search, also after it was written to a CSV file and read back. Required
+        are ``params`` or the columns ``param_…``, and the mean scores. Standard deviations are
+        shown if `results` contains them.
     metric : str, default="score"
-        Whose scores are shown, "mean_test_<metric>".
+        Metric of the scores, "mean_test_<metric>".
     score_name : str, default=None
-        What stands at the scores; None takes `metric`.
+        Label of the scores; None is `metric`.
     best_index : int, default=None
-        The candidate to mark; None takes the one with the best score.
+        The candidate to mark; None is the one with the best score.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        The axes.
+        The axes. With panels it is the area that contains them.
+    panels_ : list of matplotlib Axes
+        The axes of each parameter; `ax_` alone if there is one plot.
     figure_ : matplotlib Figure
         The figure.
     mean_scores : ndarray of float of shape (n_candidates,)
@@ -47,13 +50,15 @@ class SearchResultsDisplay:
         Standard deviation over the folds.
     axes : list
         The varied parameters, with name, labels and each candidate's value.
+    kind : {"dots", "heatmap"}
+        The plot that `plot` draws by default.
     size : tuple of float
-        Width and height that a new figure gets, in inches.
+        Width and height of a new figure, in inches.
 
     Raises
     ------
     ValueError
-        If there are no such scores, or all candidates failed.
+        If `results` has no scores of `metric`, or all candidates failed.
 
     See Also
     --------
@@ -89,16 +94,19 @@ class SearchResultsDisplay:
         if not np.isfinite(self.mean_scores).any():
             raise ValueError(
                 f"Got {len(self.mean_scores)} candidates without any score, expected at least one "
-                "that has not failed."
+                "that did not fail."
             )
         spreads = results.get(f"std_test_{metric}", np.zeros(len(self.mean_scores)))
         self.spreads = np.asarray(spreads, dtype=np.float64)
         self.score_name = metric if score_name is None else score_name
         best = int(np.nanargmax(self.mean_scores)) if best_index is None else int(best_index)
         self.best_index = best
-        self.axes = varied(results)
-        self.kind = self._fitting_kind()
-        self.size = figure_size(self)
+        self.axes = varied_parameters(results)
+        n_cells = np.prod([len(axis.labels) for axis in self.axes])
+        # A random search of two parameters would leave nearly all cells empty.
+        is_grid = len(self.axes) == 2 and n_cells <= 2 * len(self.mean_scores)
+        self.kind = "heatmap" if is_grid else "dots"
+        self.size = figure_size(self.kind, self.axes)
 
     @classmethod
     def from_estimator(
@@ -110,21 +118,20 @@ class SearchResultsDisplay:
         cmap: Any = "cividis",
         ax: Axes | None = None,
     ) -> SearchResultsDisplay:
-        """Draw a fitted search.
+        """Plot the results of a fitted search.
 
         Parameters
         ----------
         search : GridSearchCV or another of scikit-learn's searches
             Fitted.
         metric : str, default=None
-            Whose scores are shown where the search has several; None takes the one that it
-            refits by.
-        kind : {"dots", "heatmap", "parallel"}, default=None
-            Which picture, as in `plot`.
+            Metric of the scores if the search has several; None is the one of `refit`.
+        kind : {"dots", "heatmap"}, default=None
+            Kind of plot; None is "heatmap" for the grid of two parameters, otherwise "dots".
         cmap : str or matplotlib Colormap, default="cividis"
-            Colours of the scores.
+            Colormap of the heat map.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -162,20 +169,20 @@ class SearchResultsDisplay:
         cmap: Any = "cividis",
         ax: Axes | None = None,
     ) -> SearchResultsDisplay:
-        """Draw `cv_results_`, or what has been read back from its CSV file.
+        """Plot `cv_results_`, also as read from a CSV file.
 
         Parameters
         ----------
         results : dict of str to array-like of shape (n_candidates,) or DataFrame
             Parameters and scores of the candidates.
         metric : str, default="score"
-            Whose scores are shown, "mean_test_<metric>".
-        kind : {"dots", "heatmap", "parallel"}, default=None
-            Which picture, as in `plot`.
+            Metric of the scores, "mean_test_<metric>".
+        kind : {"dots", "heatmap"}, default=None
+            Kind of plot; None is "heatmap" for the grid of two parameters, otherwise "dots".
         cmap : str or matplotlib Colormap, default="cividis"
-            Colours of the scores.
+            Colormap of the heat map.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
@@ -187,53 +194,45 @@ class SearchResultsDisplay:
     def plot(
         self, *, kind: str | None = None, cmap: Any = "cividis", ax: Axes | None = None
     ) -> SearchResultsDisplay:
-        """Draw.
+        """Plot the scores.
 
         Parameters
         ----------
-        kind : {"dots", "heatmap", "parallel"}, default=None
-            Scores against one parameter, against two, or lines through any number of
-            parameters. None takes the one that fits.
+        kind : {"dots", "heatmap"}, default=None
+            Kind of plot; None is "heatmap" for the grid of two parameters, otherwise "dots".
         cmap : str or matplotlib Colormap, default="cividis"
-            Colours of the scores.
+            Colormap of the heat map.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to plot on; None creates a new figure.
 
         Returns
         -------
         SearchResultsDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         ValueError
-            If `kind` is unknown or needs another number of parameters.
+            If `kind` is unknown, or "heatmap" without exactly two varied parameters.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         kind = self.kind if kind is None else kind
-        n = len(self.axes)
-        fits = {"dots": n < 2, "heatmap": n == 2, "parallel": n > 0}
-        if kind not in fits:
-            raise ValueError(f"Got kind={kind!r}, expected one of {', '.join(map(repr, fits))}.")
-        if not fits[kind]:
+        if kind not in ("dots", "heatmap"):
+            raise ValueError(f"Got kind={kind!r}, expected 'dots' or 'heatmap'.")
+        if kind == "heatmap" and len(self.axes) != 2:
             raise ValueError(
-                f"Got kind={kind!r} with {n} varied parameters, expected "
-                f"{[name for name, fit in fits.items() if fit]}."
+                f"Got kind='heatmap' with {len(self.axes)} varied parameters, expected 2."
             )
         if ax is None:
             import matplotlib.pyplot as plt
 
-            ax = plt.subplots(figsize=self.size, layout="constrained")[1]
+            size = figure_size(kind, self.axes)
+            ax = plt.subplots(figsize=size, layout="constrained")[1]
         self.ax_: Axes = ax
         self.figure_: Any = ax.figure
-        {"dots": dots, "heatmap": heatmap, "parallel": parallel}[kind](self, ax, cmap)
+        self.panels_: list[Axes] = [ax]
+        if kind == "heatmap":
+            plot_heatmap(self, ax, cmap)
+        else:
+            self.panels_ = plot_dots(self, ax)
         return self
-
-    def _fitting_kind(self) -> str:
-        if len(self.axes) < 2:
-            return "dots"
-        n_cells = np.prod([len(axis.labels) for axis in self.axes])
-        # Of numbers drawn at random nearly every cell would be empty.
-        if len(self.axes) == 2 and n_cells <= 2 * len(self.mean_scores):
-            return "heatmap"
-        return "parallel"

@@ -1,9 +1,9 @@
-"""What looks the same in all pictures."""
+"""Colours and number format of all plots."""
 
 from __future__ import annotations
 
-# Okabe and Ito's colours that stand out from white as well as from black, told apart by people
-# with any kind of colour vision.
+# The colours of Okabe and Ito's palette for colour-blind readers that have enough contrast on white
+# and on black.
 BLUE, VERMILLION = "#0072B2", "#D55E00"
 GREY = "#8C8C8C"
 COLOURS = (BLUE, VERMILLION, "#009E73", "#CC79A7", GREY)
@@ -11,5 +11,5 @@ MARKERS = ("", "s", "^", "D")
 
 
 def percent(confidence: float) -> str:
-    """Whole percent, of which 100 is kept for what has no doubt at all."""
+    """A confidence in whole percent; values below 1 are at most 99 %."""
     return f"{100 if confidence >= 1 else min(round(100 * confidence), 99)} %"

@@ -1,4 +1,4 @@
-"""Curves of training by epoch."""
+"""Plot of loss and accuracy by epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import Array, check_matplotlib, fitted_network
-from ._history import best_epoch, checked_history
 from ._style import BLUE, COLOURS, GREY, MARKERS, VERMILLION
 
 if TYPE_CHECKING:
@@ -17,27 +16,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _QUANTITIES = {"loss": "Loss", "accuracy": "Accuracy"}
+_CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class TrainingCurveDisplay:
     """Loss and accuracy of each epoch, in training and on validation data.
 
-    Make one with `from_estimator` or `from_history`. With several fits each has its colour;
-    training is dashed, validation solid, and a dot marks the best epoch on validation data.
+    Create one with `from_estimator` or `from_history`. Training curves are dashed, validation
+    curves solid, and a dot marks the epoch with the best validation accuracy. Several fits differ
+    in colour.
 
     Parameters
     ----------
     histories : dict of str to dict of str to array-like of shape (n_epochs,)
-        Of each fit by name: "loss" or "accuracy" or both, and, where there are validation data,
+        History of each fit by name, with "loss" or "accuracy" or both and, with validation data,
         "val_loss" and "val_accuracy". Other entries are ignored.
     best_epochs : dict of str to int, default=None
-        Of each fit the epoch to mark, counted from 1. Where there is none, that with the best
+        Epoch to mark for each fit, counted from 1. The default is the epoch with the best
         "val_accuracy".
 
     Attributes
     ----------
     ax_ : ndarray of matplotlib Axes of shape (n_quantities,)
-        The axes, one for each quantity.
+        The axes of each quantity.
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
@@ -46,7 +47,7 @@ class TrainingCurveDisplay:
     Raises
     ------
     ValueError
-        If there are no curves, or the curves of one fit have different lengths.
+        If a history has no curves, or its curves have different lengths.
 
     See Also
     --------
@@ -68,28 +69,30 @@ class TrainingCurveDisplay:
         *,
         best_epochs: Mapping[str, int] | None = None,
     ) -> None:
-        self.histories = {name: checked_history(h, name) for name, h in histories.items()}
+        self.histories = {name: _checked_history(h, name) for name, h in histories.items()}
         if not self.histories:
             raise ValueError("Got no histories, expected at least one.")
-        best = {name: best_epoch(h) for name, h in self.histories.items()} | dict(best_epochs or {})
+        best = {name: _best_epoch(h) for name, h in self.histories.items()} | dict(
+            best_epochs or {}
+        )
         self.best_epochs = {name: epoch for name, epoch in best.items() if epoch is not None}
 
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, ax: Any = None, quantities: Sequence[str] | None = None
     ) -> TrainingCurveDisplay:
-        """Draw the curves of a fitted classifier, or of several.
+        """Plot the curves of one or several fitted classifiers.
 
         Parameters
         ----------
         estimator : estimator or dict of str to estimator
-            A fitted DigitANNClassifier, a pipeline that ends in one or a search over these; or
-            several by the names to show.
+            A fitted DigitANNClassifier, a pipeline that ends in one or a search over these.
+            A dict contains several of them by name.
         ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw, as in `plot`.
+            Axes to plot on, as for `plot`.
         quantities : sequence of {"loss", "accuracy"}, default=None
-            What to draw, each on Axes of its own; None draws both, but on a single `ax` the
-            accuracy alone.
+            Quantities to plot, each on its own Axes. None is both, or the accuracy if `ax` is a
+            single Axes.
 
         Returns
         -------
@@ -98,7 +101,7 @@ class TrainingCurveDisplay:
         Raises
         ------
         TypeError
-            If an estimator is of another kind.
+            If an estimator does not contain a DigitANNClassifier.
         sklearn.exceptions.NotFittedError
             If an estimator isn't fitted.
         """
@@ -118,21 +121,20 @@ class TrainingCurveDisplay:
         ax: Any = None,
         quantities: Sequence[str] | None = None,
     ) -> TrainingCurveDisplay:
-        """Draw curves from their numbers, which may also be those of Keras' own ``History``.
+        """Plot the curves of a history, also that of Keras' ``History`` callback.
 
         Parameters
         ----------
         history : dict of str to array-like of shape (n_epochs,), or dict of str to such dicts
-            The curves "loss", "accuracy", "val_loss", "val_accuracy" or some of them; or
-            several fits' by the names to show.
+            One or more of "loss", "accuracy", "val_loss" and "val_accuracy". A dict of dicts
+            contains several fits by name.
         best_epoch : int, default=None
-            The epoch to mark, counted from 1; of one fit only. None takes that with the best
-            "val_accuracy".
+            Epoch to mark, counted from 1. None is the epoch with the best "val_accuracy".
         ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw, as in `plot`.
+            Axes to plot on, as for `plot`.
         quantities : sequence of {"loss", "accuracy"}, default=None
-            What to draw, each on Axes of its own; None draws both, but on a single `ax` the
-            accuracy alone.
+            Quantities to plot, each on its own Axes. None is both, or the accuracy if `ax` is a
+            single Axes.
 
         Returns
         -------
@@ -141,7 +143,7 @@ class TrainingCurveDisplay:
         Raises
         ------
         ValueError
-            If there are no curves, or the curves of one fit have different lengths.
+            If a history has no curves, or its curves have different lengths.
         """
         check_matplotlib(f"{cls.__name__}.from_history")
         single = not all(isinstance(value, Mapping) for value in history.values())
@@ -152,25 +154,26 @@ class TrainingCurveDisplay:
     def plot(
         self, *, ax: Any = None, quantities: Sequence[str] | None = None
     ) -> TrainingCurveDisplay:
-        """Draw the curves.
+        """Plot the curves.
 
         Parameters
         ----------
         ax : matplotlib Axes or array-like of Axes, default=None
-            Where to draw, one for each quantity; None makes a new figure.
+            Axes to plot on, one for each quantity; None creates a new figure.
         quantities : sequence of {"loss", "accuracy"}, default=None
-            What to draw, each on Axes of its own; None draws both, but on a single `ax` the
-            accuracy alone.
+            Quantities to plot, each on its own Axes. None is both, or the accuracy if `ax` is a
+            single Axes.
 
         Returns
         -------
         TrainingCurveDisplay
-            Itself.
+            The display itself.
 
         Raises
         ------
         ValueError
-            If a quantity has no curve or is unknown, or `ax` has another number of axes.
+            If a quantity is unknown or has no curve, or the number of Axes differs from the
+            number of quantities.
         """
         check_matplotlib(f"{type(self).__name__}.plot")
         given = None if ax is None else np.ravel(np.asarray(ax, dtype=object))
@@ -186,15 +189,15 @@ class TrainingCurveDisplay:
         return self
 
     def _drawable(self, quantities: Sequence[str] | None, n_axes: int | None) -> list[str]:
-        """The wanted quantities, checked."""
-        there = {key.removeprefix("val_") for h in self.histories.values() for key in h}
+        """The quantities to plot, checked."""
+        available = {key.removeprefix("val_") for h in self.histories.values() for key in h}
         if quantities is None:
-            both = [q for q in _QUANTITIES if q in there]
+            both = [q for q in _QUANTITIES if q in available]
             return both[-1:] if n_axes == 1 else both
-        if isinstance(quantities, str) or not quantities or not there.issuperset(quantities):
+        if isinstance(quantities, str) or not quantities or not available.issuperset(quantities):
             raise ValueError(
-                f"Got quantities={quantities!r}, expected a sequence of {sorted(there)}, of which "
-                "there are curves."
+                f"Got quantities={quantities!r}, expected a sequence of {sorted(available)}, the "
+                "quantities with curves."
             )
         return list(quantities)
 
@@ -202,7 +205,7 @@ class TrainingCurveDisplay:
         """Name of each fit, colour of its training and of its validation curve, marker."""
         if len(self.histories) == 1:
             return [(next(iter(self.histories)), VERMILLION, BLUE, "")]
-        # Colours come again with markers that tell them apart.
+        # When the colours are used up they repeat with another marker.
         looks = [(colour, marker) for marker in MARKERS for colour in COLOURS]
         return [(n, c, c, m) for n, (c, m) in zip(self.histories, cycle(looks), strict=False)]
 
@@ -216,7 +219,7 @@ class TrainingCurveDisplay:
                 if key in history:
                     epochs = np.arange(1, len(history[key]) + 1)
                     lines = ax.plot(epochs, history[key], style, color=colour)
-                    # A line needs two points to be seen.
+                    # A line through one point is invisible.
                     lines[0].set_marker("o" if len(epochs) == 1 else marker)
                     lines[0].set_markevery(max(1, len(epochs) // 8))
                     self.lines_ += lines
@@ -250,7 +253,7 @@ class TrainingCurveDisplay:
         ax.legend(handles=handles, loc=place, fontsize="small")
 
     def _best_label(self, name: str, *, brackets: bool = False) -> str:
-        """What the best epoch was and how good."""
+        """The best epoch with its validation accuracy."""
         epoch, scores = self.best_epochs.get(name), self.histories[name].get("val_accuracy")
         if epoch is None:
             return ""
@@ -267,3 +270,30 @@ def _new_axes(n_axes: int) -> Array:
     size = (5.2 * n_axes, 4.0)
     grid = plt.subplots(1, n_axes, figsize=size, layout="constrained", squeeze=False)[1]
     return np.asarray(grid[0])
+
+
+def _best_epoch(history: Mapping[str, Array]) -> int | None:
+    """Epoch with the best validation accuracy, counted from 1; ties go to the lower loss."""
+    scores = history.get("val_accuracy")
+    if scores is None or np.isnan(scores).all():
+        return None
+    losses = history.get("val_loss", np.zeros(len(scores)))
+    return int(np.lexsort((losses, -scores))[0]) + 1
+
+
+def _checked_history(history: Mapping[str, Any], name: str) -> dict[str, Array]:
+    curves = {
+        key: np.asarray(history[key], dtype=np.float64)
+        for key in _CURVES
+        if history.get(key) is not None
+    }
+    shapes = {key: curve.shape for key, curve in curves.items()}
+    if not curves or len(set(shapes.values())) > 1 or min(len(s) for s in shapes.values()) != 1:
+        of = f" of {name!r}" if name else ""
+        raise ValueError(
+            f"Got a history{of} with curves of shapes {shapes}, expected one or more of "
+            f"{', '.join(_CURVES)}, each with one number per epoch."
+        )
+    if not len(next(iter(curves.values()))):
+        raise ValueError("Got a history without epochs, expected at least one.")
+    return curves

@@ -1,4 +1,4 @@
-"""Many small pictures on one Axes."""
+"""A grid of small images on one Axes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Tiles:
-    """Pictures laid out in rows and columns on one Axes, with room for a line under each."""
+class ImageGrid:
+    """Images in rows and columns on one Axes, with space for a caption below each.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width)
+    n_columns : int or None
+        None makes the grid about square.
+    caption_share : float
+        Height of a caption as a share of the height of an image.
+    """
 
     def __init__(self, images: Array, n_columns: int | None, caption_share: float) -> None:
         n, self.height, self.width = images.shape
@@ -23,7 +32,7 @@ class Tiles:
         self.pitch_x = self.width + max(1, round(0.2 * self.width))
         self.caption = max(1, round(caption_share * self.height))
         self.pitch_y = self.height + self.caption
-        # What no picture covers is transparent.
+        # NaN is transparent.
         self.canvas = np.full(
             (self.n_rows * self.pitch_y, self.n_columns * self.pitch_x), np.nan, np.float32
         )
@@ -35,7 +44,7 @@ class Tiles:
             self.canvas[y : y + self.height, x : x + self.width] = image
 
     def draw(self, ax: Axes | None, inches: float, **style: Any) -> Any:
-        """Show the pictures; those of a new figure are `inches` wide."""
+        """Show the images; in a new figure each is `inches` wide."""
         if ax is None:
             import matplotlib.pyplot as plt
 
@@ -60,7 +69,7 @@ class Tiles:
         return ax.text(*place, text, size=size, ha="center", va="center", **style)
 
     def font_size(self, ax: Axes, captions: list[str]) -> float:
-        """Points at which each caption fits under its picture."""
+        """Font size in points at which all captions fit below their images."""
         ax.apply_aspect()
         points = ax.get_window_extent().width / self.canvas.shape[1] * 72 / ax.figure.dpi
         lines = [caption.split("\n") for caption in captions]
