@@ -1,4 +1,4 @@
-"""Conversion to ONNX, against our own predictions."""
+"""ONNX models compared with the predictions of the estimators."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def fitted(sample):
 
 
 def blobs(dtype, labels=STRINGS):
-    """Small classes, their rows around 0."""
+    """A small Gaussian cluster for each class."""
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(len(labels)), 30)
     X = rng.normal(size=(len(y), 6)) + rng.normal(scale=2, size=(len(labels), 6))[y]
@@ -91,7 +91,7 @@ def check_agreement(model, X, *, dtype=None, atol=1e-5, converted=None):
 
 
 def random_model(activation, *, normed, dtype, scale=1.0):
-    """A classifier of six features and three classes that predicts with weights drawn at random."""
+    """A classifier of six features and three classes with random weights."""
     rng = np.random.default_rng(1)
     widths = (6, 12, 9, 3)
     kernels = tuple(rng.normal(size=shape).astype(dtype) for shape in pairwise(widths))
@@ -124,7 +124,7 @@ def test_every_activation(activation, normed, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_after_a_fit_with_everything(dtype):
+def test_fitted_with_batch_norm_smoothing_and_averaging(dtype):
     X, y = blobs(dtype)
     model = classifier(batch_norm=True, label_smoothing=0.1, weight_averaging=True).fit(X, y)
     assert model.temperature_ != 1
@@ -132,7 +132,7 @@ def test_after_a_fit_with_everything(dtype):
 
 
 @pytest.mark.parametrize("n_hidden", [0, 1, 3])
-def test_any_depth(n_hidden):
+def test_number_of_hidden_layers(n_hidden):
     X, y = blobs(np.float32)
     check_agreement(DigitANNClassifier((8,) * n_hidden, epochs=2).fit(X, y), X)
 
@@ -160,7 +160,7 @@ def test_labels(labels, dtype, n_classes):
     assert (entry.key, json.loads(entry.value)) == ("classes", model.classes_.tolist())
 
 
-def test_labels_that_onnx_does_not_have():
+def test_labels_without_onnx_type_raise():
     X, _ = blobs(np.float32)
     model = classifier().fit(X, np.arange(len(X)) % 2)
     model.classes_ = np.array([0.5, 1.5])
@@ -170,7 +170,7 @@ def test_labels_that_onnx_does_not_have():
 
 @pytest.mark.parametrize("dtype", [None, "float32", np.float64, np.uint8])
 @pytest.mark.parametrize("scaled", [False, True])
-def test_pixels_in_every_dtype(sample, scaled, dtype):
+def test_input_dtypes(sample, scaled, dtype):
     X, y = sample
     model = make_pipeline(PixelScaler(), classifier()) if scaled else classifier()
     model.fit(X, y)
@@ -182,7 +182,7 @@ def test_pixels_in_every_dtype(sample, scaled, dtype):
 @pytest.mark.parametrize("dtype", [None, np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("scaled", [False, True])
 @pytest.mark.parametrize("opset", [13, 18])
-def test_upright_digits(sample, scaled, dtype, opset):
+def test_deskewer(sample, scaled, dtype, opset):
     X, y = sample[0].copy(), sample[1]
     X[0], X[1] = 0, 255 - X[1]
     X[2] = np.eye(28, dtype=np.uint8)[:, ::-1].ravel() * 200
@@ -201,7 +201,7 @@ def test_upright_digits(sample, scaled, dtype, opset):
     "scaler",
     [StandardScaler(), MinMaxScaler((-1, 1)), MaxAbsScaler(), RobustScaler(), Normalizer()],
 )
-def test_scalers_of_scikit_learn(sample, scaler, given, dtype):
+def test_scikit_learn_scalers(sample, scaler, given, dtype):
     X, y = sample[0].astype(given), sample[1]
     model = make_pipeline(scaler, classifier()).fit(X, y)
     # Of bytes they make float64.
@@ -210,7 +210,7 @@ def test_scalers_of_scikit_learn(sample, scaler, given, dtype):
     assert found["probabilities"].dtype == (np.float64 if wide else np.float32)
 
 
-def test_pipelines_of_all_kinds(sample, fitted):
+def test_nested_pipelines_and_searches(sample, fitted):
     X, y = sample
     idle = Pipeline([("nothing", "passthrough"), ("no", None), ("ann", classifier())])
     check_agreement(idle.fit(X, y), X)
@@ -225,7 +225,7 @@ def test_pipelines_of_all_kinds(sample, fitted):
     )
 
 
-def test_skl2onnx_itself_takes_them(sample, fitted):
+def test_skl2onnx_converts_directly(sample, fitted):
     X, _ = sample
     off = {id(fitted): {"zipmap": False}}
     for dtype in (np.uint8, np.float32, np.int64):
@@ -237,7 +237,7 @@ def test_skl2onnx_itself_takes_them(sample, fitted):
 
 
 @pytest.mark.parametrize("opset", [13, 15, 18])
-def test_older_operators(opset):
+def test_operator_set_versions(opset):
     X, _ = blobs(np.float32)
     for activation in ACTIVATIONS:
         model = random_model(activation, normed=True, dtype=np.float32)
@@ -253,7 +253,7 @@ def converted_with(model, X, **options):
 
 
 @pytest.mark.parametrize("labels", [STRINGS, np.array([3, 5, 8]), np.array([3, 5])])
-def test_options_of_skl2onnx(labels):
+def test_skl2onnx_options(labels):
     X, y = blobs(np.float32, labels)
     model = classifier().fit(X, y)
     expected = model.predict_proba(X)
@@ -285,12 +285,12 @@ def test_export_replaces_a_file(fitted, sample, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["digits.onnx"]
 
 
-def test_a_failing_export_leaves_the_old_file(sample, tmp_path):
+def test_failed_export_keeps_existing_file(sample, tmp_path):
     path = tmp_path / "digits.onnx"
     path.write_text("old")
     model = make_pipeline(DigitImageNormalizer(errors="ignore"), classifier())
     model.fit(sample[0][:50], sample[1][:50])
-    with pytest.raises(TypeError, match=r"Got Pipeline with a step that can't be .*DigitImageNor"):
+    with pytest.raises(TypeError, match=r"Got Pipeline with a step that cannot be .*DigitImageNor"):
         export(model, path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
@@ -306,13 +306,13 @@ def test_a_failing_export_leaves_the_old_file(sample, tmp_path):
         ("digits.skdigits", TypeError, "Got str, expected a fitted classifier"),
     ],
 )
-def test_what_is_no_fitted_classifier_is_refused(model, error, match):
+def test_other_than_fitted_classifiers_raise(model, error, match):
     with pytest.raises(error, match=match):
         to_onnx(model)
 
 
 @pytest.mark.parametrize("dtype", ["float16", np.int64, "pixels", 7])
-def test_other_dtypes_are_refused(fitted, dtype):
+def test_invalid_dtype_raises(fitted, dtype):
     with pytest.raises(ValueError, match=r"Got dtype=.*, expected float32, float64 or uint8"):
         to_onnx(fitted, dtype=dtype)
 
@@ -321,23 +321,28 @@ def test_other_dtypes_are_refused(fitted, dtype):
     ("step", "dtype", "error", "match"),
     [
         (StandardScaler(), np.uint8, TypeError, "converted for input of dtype uint8, expected"),
-        (PolynomialFeatures(2), None, TypeError, "onnxruntime refuses .PolynomialFeatures, Digit"),
+        (
+            PolynomialFeatures(2),
+            None,
+            TypeError,
+            "onnxruntime does not run .PolynomialFeatures, Digit",
+        ),
         (
             QuantileTransformer(n_quantiles=20),
             None,
             ValueError,
-            "converts one wrongly .QuantileTransformer, ",
+            "converts incorrectly .QuantileTransformer, ",
         ),
     ],
 )
-def test_steps_that_skl2onnx_cannot_convert(sample, step, dtype, error, match):
+def test_unsupported_steps_raise(sample, step, dtype, error, match):
     X, y = sample[0][:, 400:430], sample[1]
     model = make_pipeline(step, classifier()).fit(X, y)
     with pytest.raises(error, match=match):
         to_onnx(model, dtype=dtype)
 
 
-def test_a_threshold_is_no_wrong_conversion(sample):
+def test_thresholding_step_passes_the_comparison(sample):
     X, y = sample
     check_agreement(make_pipeline(Binarizer(threshold=100), classifier()).fit(X, y), X)
 
@@ -350,7 +355,7 @@ def test_a_threshold_is_no_wrong_conversion(sample):
         [("a", "FloatTensorType", 3), ("b", "FloatTensorType", 3)],
     ],
 )
-def test_other_inputs_are_refused(types):
+def test_invalid_input_types_raise(types):
     X, y = blobs(np.float32)
     model = classifier().fit(X, y)
     given = [
@@ -361,7 +366,7 @@ def test_other_inputs_are_refused(types):
         skl2onnx.to_onnx(model, initial_types=given)
 
 
-def test_a_committee_converts():
+def test_voting_classifier():
     X, y = blobs(np.float32, np.array([0, 1, 2]))
     both = VotingClassifier(
         [("a", classifier()), ("b", classifier(activation="tanh"))],
@@ -372,13 +377,15 @@ def test_a_committee_converts():
 
 
 @pytest.mark.parametrize("missing", ["skl2onnx", "onnxruntime"])
-def test_the_error_names_the_extra(fitted, monkeypatch, missing):
+def test_missing_package_error_names_the_extra(fitted, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf"Got no {missing} .*pip install 'skdigits\[onnx\]'"):
+    with pytest.raises(
+        ImportError, match=rf"{missing} is not installed.*pip install 'skdigits\[onnx\]'"
+    ):
         to_onnx(fitted)
 
 
-def test_predicting_with_it_needs_nothing_of_ours(fitted, sample, tmp_path):
+def test_onnx_prediction_does_not_import_skdigits(fitted, sample, tmp_path):
     export(fitted, tmp_path / "digits.onnx", dtype=np.uint8)
     np.save(tmp_path / "X.npy", sample[0])
     code = (
@@ -439,7 +446,7 @@ def test_command_refuses_in_one_line(run, fitted, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     status, _, err = run("export", "digits.skdigits", "old.onnx")
     assert status == 2
-    assert re.fullmatch(r"Error: Got no skl2onnx .*pip install 'skdigits\[onnx\]'\n", err)
+    assert re.fullmatch(r"Error: skl2onnx is not installed.*pip install 'skdigits\[onnx\]'\n", err)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
