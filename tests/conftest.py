@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -21,6 +22,16 @@ def copy_files(source, target):
             shutil.copyfile(path, copy)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_idle_workers():
+    """End joblib's workers, each of which holds TensorFlow, after the module that started them."""
+    yield
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    # Private, since the public function starts an executor where there is none.
+    if loky is not None and loky._executor is not None:
+        loky.get_reusable_executor().shutdown(wait=True)
+
+
 @pytest.fixture(scope="session")
 def mnist_source():
     """Return the folder SCIKIT_LEARN_DATA, which holds MNIST; nothing may be written there."""
@@ -34,7 +45,7 @@ def mnist_source():
 
 @pytest.fixture(scope="session")
 def mnist_home(mnist_source, tmp_path_factory):
-    """Return a data_home of its own for this session, in which fetch_mnist needs no network."""
+    """Return a data_home for this session in which fetch_mnist needs no network."""
     home = tmp_path_factory.mktemp("mnist_home")
     copy_files(mnist_source / "openml", home / "openml")
     return home
@@ -42,14 +53,14 @@ def mnist_home(mnist_source, tmp_path_factory):
 
 @pytest.fixture
 def no_network(monkeypatch):
-    """Cut the network, whether the machine has one or not, and wait for no retry."""
+    """Make every connection fail, and retries immediate."""
 
     def refuse(*args, **kwargs):
         raise socket.gaierror("no network in this test")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    # A proxy from the environment would be asked by address, without any look-up.
+    # A proxy from the environment is reached by address, without a look-up.
     monkeypatch.setattr(urllib.request, "getproxies", dict)
     monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)

@@ -1,4 +1,4 @@
-"""The long benchmarks run; their figures are made by hand and kept beside them."""
+"""Scripts of the benchmarks, and the tables that they print into the documentation."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "examples" / "benchmarks"
 
 
+@pytest.mark.slow
 def test_networks_of_every_shape_in_the_accuracy_table_learn():
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
@@ -39,7 +40,9 @@ def test_networks_of_every_shape_in_the_accuracy_table_learn():
         ("search_on_gpu.py", "table", "search_on_gpu.txt"),
     ],
 )
-def test_the_documentation_has_what_the_results_say(script, argument, page, capsys, monkeypatch):
+def test_tables_in_the_documentation_are_those_of_the_results(
+    script, argument, page, capsys, monkeypatch
+):
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.setattr(sys, "argv", [script, argument])
     with warnings.catch_warnings():
@@ -48,7 +51,7 @@ def test_the_documentation_has_what_the_results_say(script, argument, page, caps
     assert capsys.readouterr().out == (pages / page).read_text()
 
 
-def test_what_was_searched_on_a_card_is_what_its_script_searches(monkeypatch):
+def test_results_of_the_gpu_search_are_those_of_its_script(monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     search = __import__("search_on_gpu")
     found = {result["group"]: result for result in json.loads(search.RESULTS.read_text())}

@@ -1,3 +1,5 @@
+"""DigitANNClassifier on the digits of the embedded sample."""
+
 import copy
 import pickle
 import re
@@ -17,8 +19,9 @@ from skdigits._activations import ACTIVATIONS
 from skdigits.datasets import load_mnist_sample
 
 SMALL = {
-    "hidden_layer_sizes": (32, 16),
+    "hidden_layer_sizes": (16,),
     "epochs": 8,
+    "batch_size": 32,
     "random_state": 0,
     "learning_rate": 0.005,
     "label_smoothing": 0.0,
@@ -30,7 +33,14 @@ def digits():
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
     scale = PixelScaler().fit(X)
-    return scale.transform(X[:1500]), y[:1500], scale.transform(X_test), y_test
+    return scale.transform(X[:600]), y[:600], scale.transform(X_test), y_test
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    """One network for all tests that don't change it."""
+    X, y, _, _ = digits
+    return DigitANNClassifier(**SMALL).fit(X, y)
 
 
 def assert_same_weights(a, b):
@@ -44,25 +54,25 @@ def uncalibrated_losses(model, X, y):
     return -log_p[np.arange(len(y)), y.astype(int)]
 
 
-def test_learns_digits_and_shows_what_it_learned(digits):
-    X, y, X_test, y_test = digits
-    model = DigitANNClassifier(**SMALL).fit(X, y)
-    assert model.score(X_test, y_test) > 0.85
+def test_fit_learns_digits_and_sets_fitted_attributes(digits, fitted):
+    _, _, X_test, y_test = digits
+    model = fitted
+    assert model.score(X_test, y_test) > 0.8
     assert model.classes_.tolist() == [str(d) for d in range(10)]
     assert model.n_features_in_ == 784
-    assert [w.shape for w in model.coefs_] == [(784, 32), (32, 16), (16, 10)]
-    assert [b.shape for b in model.intercepts_] == [(32,), (16,), (10,)]
+    assert [w.shape for w in model.coefs_] == [(784, 16), (16, 10)]
+    assert [b.shape for b in model.intercepts_] == [(16,), (10,)]
     assert {w.dtype for w in model.coefs_} == {np.dtype(np.float32)}
     assert (model.n_iter_, model.best_epoch_, len(model.loss_curve_)) == (8, 8, 8)
-    assert (model.n_layers_, model.n_outputs_, model.out_activation_) == (4, 10, "softmax")
+    assert (model.n_layers_, model.n_outputs_, model.out_activation_) == (3, 10, "softmax")
     assert model.validation_scores_ is None
     assert model.loss_curve_[-1] < model.loss_curve_[0] / 2
     assert set(model.history_) == {"loss", "accuracy", "learning_rate"}
 
 
-def test_answers_agree_with_each_other(digits):
-    X, y, X_test, y_test = digits
-    model = DigitANNClassifier(**SMALL).fit(X, y)
+def test_prediction_methods_agree(digits, fitted):
+    _, _, X_test, y_test = digits
+    model = fitted
     proba = model.predict_proba(X_test)
     np.testing.assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(model.predict_log_proba(X_test), np.log(proba), atol=1e-4)
@@ -73,13 +83,8 @@ def test_answers_agree_with_each_other(digits):
     np.testing.assert_allclose(model.keras_model_.predict(X_test, verbose=0), proba, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "activation",
-    [
-        name if name in ("elu", "silu", "tanh") else pytest.param(name, marks=pytest.mark.slow)
-        for name in sorted(ACTIVATIONS)
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_every_activation_learns(digits, activation):
     X, y, X_test, y_test = digits
     model = DigitANNClassifier(**SMALL).set_params(activation=activation).fit(X, y)
@@ -87,26 +92,25 @@ def test_every_activation_learns(digits, activation):
 
 
 @pytest.mark.parametrize("labels", [np.arange(10), np.array(list("abcdefghij"))])
-def test_labels_of_any_kind_give_the_same_network(digits, labels):
+def test_label_type_does_not_change_the_network(digits, fitted, labels):
     X, y, X_test, _ = digits
-    model = DigitANNClassifier(**SMALL).fit(X, y)
     other = DigitANNClassifier(**SMALL).fit(X, labels[y.astype(int)])
-    np.testing.assert_array_equal(other.predict(X_test), labels[model.predict(X_test).astype(int)])
-    assert_same_weights(model, other)
+    expected = labels[fitted.predict(X_test).astype(int)]
+    np.testing.assert_array_equal(other.predict(X_test), expected)
+    assert_same_weights(fitted, other)
 
 
-def test_one_hot_targets(digits):
+def test_one_hot_targets(digits, fitted):
     X, y, X_test, y_test = digits
-    plain = DigitANNClassifier(**SMALL).fit(X, y.astype(int))
     model = DigitANNClassifier(**SMALL).fit(X, np.eye(10)[y.astype(int)])
     assert model.classes_.tolist() == list(range(10))
-    assert_same_weights(model, plain)
+    assert_same_weights(model, fitted)
     one_hot = np.eye(10, dtype=np.float32)[y_test.astype(int)]
-    assert model.score(X_test, one_hot) == plain.score(X_test, y_test.astype(int))
+    assert model.score(X_test, one_hot) == fitted.score(X_test, y_test)
 
 
 @pytest.mark.parametrize("row", [[0, 0, 0], [1, 1, 0], [0.5, 0.5, 0], [1, 0, 2]])
-def test_other_rows_of_targets_are_refused(row):
+def test_multilabel_targets_raise(row):
     y = np.array([[1, 0, 0], row, [0, 1, 0]])
     with pytest.raises(ValueError, match=r"shape \(3, 3\) whose row 1 is .*multilabel"):
         DigitANNClassifier().fit(np.ones((3, 4)), y)
@@ -126,8 +130,9 @@ def test_two_classes(digits, dtype):
     assert model.score(X_test[few_test].astype(dtype), y_test[few_test]) > 0.9
 
 
-def test_bytes_are_pixels():
+def test_uint8_rows_are_pixels():
     X, y = load_mnist_sample(subset="test", return_X_y=True)
+    X, y = X[:600], y[:600]
     scaled = PixelScaler().fit_transform(X)
     on_bytes = DigitANNClassifier(**SMALL).fit(X, y)
     on_floats = DigitANNClassifier(**SMALL).fit(scaled, y)
@@ -153,18 +158,13 @@ def test_bytes_are_pixels():
     ],
     ids=["images", "fortran", "strided", "frame", "list", "csr", "csc", "coo"],
 )
-def test_forms_of_x_change_nothing(digits, convert):
+def test_container_of_X_does_not_change_predictions(digits, fitted, convert):
     X, y, X_test, _ = digits
-    X, y, X_test = X[:300], y[:300], X_test[:50]
-    params = SMALL | {"epochs": 2}
-    if convert(X[:1]).__class__ is list:
-        # Lists of numbers become float32 like everything that isn't float64.
-        X = X.astype(np.float32)
-    expected = DigitANNClassifier(**params).fit(X, y)
-    model = DigitANNClassifier(**params).fit(convert(X), y)
+    X_test = X_test[:50]
+    model = DigitANNClassifier(**SMALL).fit(convert(X), y)
     assert model.n_features_in_ == 784
     np.testing.assert_allclose(
-        model.predict_proba(convert(X_test)), expected.predict_proba(X_test), atol=1e-5
+        model.predict_proba(convert(X_test)), fitted.predict_proba(X_test), atol=1e-5
     )
 
 
@@ -172,18 +172,18 @@ def test_float64_is_computed_in_float64(digits):
     X, y, X_test, _ = digits
     model = DigitANNClassifier(**SMALL | {"label_smoothing": 0.1}, dropout=0.1, l2=1e-4)
     model.set_params(batch_norm=True, weight_averaging=True)
-    model.fit(X[:300].astype(np.float64), y[:300])
+    model.fit(X.astype(np.float64), y)
     assert {w.dtype for w in model.coefs_} == {np.dtype(np.float64)}
     proba = model.predict_proba(X_test)
     assert proba.dtype == np.float64
     np.testing.assert_allclose(model.keras_model_.predict(X_test, verbose=0), proba, atol=1e-6)
 
 
-def test_weights_of_rows_stand_for_copies(digits):
+def test_sample_weight_equals_repeated_rows(digits):
     X, y, _, _ = digits
-    X, y = X[:100].astype(np.float64), y[:100]
-    counts = np.random.default_rng(0).integers(0, 4, 100)
-    params = SMALL | {"batch_size": 400}
+    X, y = X[:60].astype(np.float64), y[:60]
+    counts = np.random.default_rng(0).integers(0, 4, 60)
+    params = SMALL | {"batch_size": 200}
     weighted = DigitANNClassifier(**params).fit(X, y, sample_weight=counts)
     copied = DigitANNClassifier(**params).fit(np.repeat(X, counts, axis=0), y.repeat(counts))
     np.testing.assert_allclose(weighted.coefs_[0], copied.coefs_[0], atol=1e-8)
@@ -192,9 +192,8 @@ def test_weights_of_rows_stand_for_copies(digits):
 @pytest.mark.parametrize(
     "class_weight", ["balanced", {"3": 4.0}, {str(d): 1.0 + d for d in range(10)}]
 )
-def test_class_weight_is_sample_weight_by_class(digits, class_weight):
+def test_class_weight_equals_sample_weight(digits, class_weight):
     X, y, _, _ = digits
-    X, y = X[:400], y[:400]
     labels, counts = np.unique(y, return_counts=True)
     if class_weight == "balanced":
         of_label = dict(zip(labels, len(y) / (10 * counts), strict=True))
@@ -205,7 +204,7 @@ def test_class_weight_is_sample_weight_by_class(digits, class_weight):
     np.testing.assert_allclose(by_class.coefs_[0], by_row.coefs_[0], atol=1e-5)
 
 
-def test_class_weight_of_an_unknown_label_is_refused(digits):
+def test_class_weight_of_unknown_label_raises(digits):
     X, y, _, _ = digits
     with pytest.raises(
         ValueError, match=r"Got class_weight for the labels \[3\], expected only the"
@@ -213,7 +212,7 @@ def test_class_weight_of_an_unknown_label_is_refused(digits):
         DigitANNClassifier(class_weight={3: 2.0}).fit(X, y)
 
 
-def test_zero_weights_alone_are_refused():
+def test_all_zero_sample_weight_raises():
     with pytest.raises(ValueError, match="at least one non-zero"):
         DigitANNClassifier().fit([[0.0], [1.0]], [0, 1], sample_weight=[0, 0])
 
@@ -227,16 +226,16 @@ def test_early_stopping_keeps_the_best_weights(digits):
     ranked = list(zip(scores, np.negative(model.validation_loss_curve_), strict=True))
     assert model.best_epoch_ == ranked.index(max(ranked)) + 1
     assert model.n_iter_ == int(np.argmax(scores)) + 1 + 3
-    X_val, y_val = X[1000:], y[1000:]
-    given = clone(model).fit(X[:1000], y[:1000], X_val=X_val, y_val=y_val)
+    X_val, y_val = X[400:], y[400:]
+    given = clone(model).fit(X[:400], y[:400], X_val=X_val, y_val=y_val)
     np.testing.assert_allclose(given.score(X_val, y_val), max(given.validation_scores_))
-    assert given.score(X_test, y_test) > 0.8
+    assert given.score(X_test, y_test) > 0.7
 
 
-def test_validation_rows_give_curves_and_change_nothing(digits):
+def test_validation_rows_do_not_change_training(digits, fitted):
     X, y, X_test, y_test = digits
     watched = DigitANNClassifier(**SMALL).fit(X, y, X_val=X_test, y_val=y_test)
-    assert_same_weights(watched, DigitANNClassifier(**SMALL).fit(X, y))
+    assert_same_weights(watched, fitted)
     assert len(watched.validation_scores_) == watched.n_iter_ == 8
     np.testing.assert_allclose(watched.validation_scores_[-1], watched.score(X_test, y_test))
     loss = uncalibrated_losses(watched, X_test, y_test).mean()
@@ -252,18 +251,18 @@ def test_validation_rows_give_curves_and_change_nothing(digits):
         ({"X_val": np.ones((2, 5)), "y_val": ["1", "2"]}, "X has 5 features"),
     ],
 )
-def test_wrong_validation_rows(digits, validation, message):
+def test_invalid_validation_rows_raise(digits, validation, message):
     X, y, _, _ = digits
     with pytest.raises(ValueError, match=message):
         DigitANNClassifier(**SMALL).fit(X, y, **validation)
 
 
-def test_too_few_rows_to_hold_back():
+def test_too_few_rows_for_the_validation_split_raise():
     with pytest.raises(ValueError, match=r"Got 3 rows .* with validation_fraction=0.1, expected"):
         DigitANNClassifier(early_stopping=True).fit([[0.0], [1.0], [2.0]], [0, 1, 1])
 
 
-def test_warm_start_goes_on_from_the_weights(digits):
+def test_warm_start_continues_from_the_weights(digits):
     X, y, _, _ = digits
     params = SMALL | {"learning_rate_schedule": "constant", "optimizer": "sgd"}
     warm = DigitANNClassifier(warm_start=True, **params).fit(X, y)
@@ -280,14 +279,14 @@ def test_warm_start_goes_on_from_the_weights(digits):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"hidden_layer_sizes": (9,)}, "784-9-10 relu.*784-32-16-10 relu"),
+        ({"hidden_layer_sizes": (9,)}, "784-9-10 relu.*784-16-10 relu"),
         ({"activation": "tanh"}, "tanh.*relu"),
         ({"batch_norm": True}, "with batch normalisation"),
     ],
 )
-def test_warm_start_refuses_another_network(digits, change, message):
+def test_warm_start_with_another_network_raises(digits, fitted, change, message):
     X, y, _, _ = digits
-    model = DigitANNClassifier(warm_start=True, **SMALL).set_params(epochs=1).fit(X, y)
+    model = copy.deepcopy(fitted).set_params(warm_start=True)
     with pytest.raises(ValueError, match=message):
         model.set_params(**change).fit(X, y)
     with pytest.raises(ValueError, match=r"expected those of the fit before"):
@@ -296,37 +295,35 @@ def test_warm_start_refuses_another_network(digits, change, message):
         )
 
 
-def test_partial_fit_learns_chunk_by_chunk(digits):
+def test_partial_fit_learns_from_chunks(digits):
     X, y, X_test, y_test = digits
     model = DigitANNClassifier(**SMALL)
-    for _ in range(5):
-        for start in range(0, 1500, 128):
-            chunk = slice(start, start + 128)
+    for _ in range(8):
+        for start in range(0, 600, 96):
+            chunk = slice(start, start + 96)
             model.partial_fit(X[chunk], y[chunk], classes=np.unique(y))
-    assert model.score(X_test, y_test) > 0.8
-    assert model.n_iter_ == 60
+    assert model.score(X_test, y_test) > 0.75
+    assert model.n_iter_ == 56
 
 
-def test_chunks_are_the_same_as_one_pass(digits):
+def test_partial_fit_on_chunks_equals_one_pass(digits):
     X, y, _, _ = digits
-    X, y = X[:1280], y[:1280]
-    params = SMALL | {"batch_size": 64, "dropout": 0.2}
+    params = SMALL | {"dropout": 0.2}
     whole = DigitANNClassifier(**params).partial_fit(X, y, np.unique(y))
     chunked = DigitANNClassifier(**params)
-    for start, stop in [(0, 640), (640, 704), (704, 1280)]:
+    for start, stop in [(0, 288), (288, 320), (320, 600)]:
         chunked.partial_fit(X[start:stop], y[start:stop], np.unique(y))
     assert_same_weights(whole, chunked)
 
 
-@pytest.mark.parametrize("averaging", [True, 0.9])
-def test_averaging_chunk_by_chunk_is_that_of_one_run(digits, averaging):
+@pytest.mark.parametrize("averaging", [True, pytest.param(0.9, marks=pytest.mark.slow)])
+def test_weight_averaging_over_chunks_equals_one_pass(digits, averaging):
     X, y, _, _ = digits
-    X, y = X[:640], y[:640]
-    params = SMALL | {"batch_size": 64, "weight_averaging": averaging}
+    params = SMALL | {"weight_averaging": averaging}
     whole = DigitANNClassifier(**params).partial_fit(X, y, np.unique(y))
     chunked = DigitANNClassifier(**params)
-    for start in range(0, 640, 128):
-        chunked.partial_fit(X[start : start + 128], y[start : start + 128], np.unique(y))
+    for start in range(0, 600, 288):
+        chunked.partial_fit(X[start : start + 288], y[start : start + 288], np.unique(y))
     assert_same_weights(whole, chunked)
 
 
@@ -334,9 +331,9 @@ def test_averaging_chunk_by_chunk_is_that_of_one_run(digits, averaging):
     "change",
     [{"hidden_layer_sizes": (9,)}, {"activation": "tanh"}, {"batch_norm": True}],
 )
-def test_chunks_keep_to_one_network(digits, change):
+def test_partial_fit_with_another_network_raises(digits, fitted, change):
     X, y, _, _ = digits
-    model = DigitANNClassifier(**SMALL).partial_fit(X, y, np.unique(y))
+    model = copy.deepcopy(fitted)
     before = model.predict_proba(X)
     with pytest.raises(ValueError, match="expected those of the fit before"):
         model.set_params(**change).partial_fit(X, y)
@@ -347,7 +344,7 @@ def test_chunks_keep_to_one_network(digits, change):
     np.testing.assert_array_equal(model.predict_proba(X), before)
 
 
-def test_another_optimizer_between_chunks_starts_anew(digits):
+def test_new_optimizer_between_partial_fits_has_new_state(digits):
     X, y, _, _ = digits
     model = DigitANNClassifier(**SMALL).partial_fit(X, y, np.unique(y))
     start = model.loss_curve_[0]
@@ -363,12 +360,12 @@ def test_another_optimizer_between_chunks_starts_anew(digits):
         ({"class_weight": "balanced"}, "Got class_weight='balanced' in partial_fit"),
     ],
 )
-def test_partial_fit_refuses_what_needs_all_rows(params, message):
+def test_partial_fit_with_settings_that_need_all_rows_raises(params, message):
     with pytest.raises(ValueError, match=message):
         DigitANNClassifier(**params).partial_fit([[0.0], [1.0]], [0, 1], [0, 1])
 
 
-def test_partial_fit_needs_classes_and_keeps_to_them():
+def test_first_partial_fit_needs_classes():
     model = DigitANNClassifier()
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         model.partial_fit([[0.0]], [0])
@@ -377,23 +374,23 @@ def test_partial_fit_needs_classes_and_keeps_to_them():
         model.partial_fit([[0.0]], [3])
 
 
-def test_dropout_and_l2_by_layer(digits):
+def test_dropout_and_l2_by_layer(digits, fitted):
     X, y, _, _ = digits
-    plain = DigitANNClassifier(**SMALL).fit(X, y)
-    decayed = DigitANNClassifier(**SMALL, l2=(0.1, 0.0)).fit(X, y)
-    assert np.abs(decayed.coefs_[0]).sum() < np.abs(plain.coefs_[0]).sum() / 2
-    dropped = DigitANNClassifier(**SMALL, dropout=(0.0, 0.5)).fit(X, y)
-    assert dropped.loss_curve_[-1] > plain.loss_curve_[-1]
+    decayed = DigitANNClassifier(**SMALL, l2=(0.1,)).fit(X, y)
+    assert np.abs(decayed.coefs_[0]).sum() < np.abs(fitted.coefs_[0]).sum() / 2
+    dropped = DigitANNClassifier(**SMALL | {"hidden_layer_sizes": (16, 16)}, dropout=(0.0, 0.5))
+    dropped.fit(X, y)
+    assert dropped.loss_curve_[-1] > fitted.loss_curve_[-1]
     rates = [layer.rate for layer in dropped.keras_model_.layers if hasattr(layer, "rate")]
     assert rates == [0.5]
 
 
-def test_label_smoothing_makes_probabilities_modest(digits):
+def test_label_smoothing_lowers_confidence(digits, fitted):
     X, y, X_test, _ = digits
+    model = DigitANNClassifier(**SMALL | {"label_smoothing": 0.2}).fit(X, y)
     plain, smoothed = (
         softmax(model.temperature_ * model.decision_function(X_test), axis=1)
-        for smoothing in (0.0, 0.2)
-        for model in [DigitANNClassifier(**SMALL | {"label_smoothing": smoothing}).fit(X, y)]
+        for model in (fitted, model)
     )
     assert smoothed.max(axis=1).mean() < plain.max(axis=1).mean() - 0.05
 
@@ -407,7 +404,7 @@ def test_label_smoothing_makes_probabilities_modest(digits):
     ],
     ids=["instance", "class", "name"],
 )
-def test_optimizer_in_any_form(digits, make):
+def test_optimizer_by_name_class_or_instance(digits, make):
     import keras
 
     X, y, _, _ = digits
@@ -421,7 +418,7 @@ def test_optimizer_in_any_form(digits, make):
     assert model.optimizer is given
 
 
-def test_learning_rate_none_is_the_optimizers_own(digits):
+def test_learning_rate_none_uses_the_rate_of_the_optimizer(digits):
     import keras
 
     X, y, _, _ = digits
@@ -432,7 +429,7 @@ def test_learning_rate_none_is_the_optimizers_own(digits):
     np.testing.assert_allclose(own.fit(X, y).history_["learning_rate"], [0.01])
 
 
-def test_an_instance_brings_its_own_rate_whatever_ran_before(digits):
+def test_rate_of_an_optimizer_instance_is_not_cached(digits):
     import keras
 
     X, y, _, _ = digits
@@ -442,7 +439,7 @@ def test_an_instance_brings_its_own_rate_whatever_ran_before(digits):
         np.testing.assert_allclose(model.history_["learning_rate"], [rate])
 
 
-def test_keras_averages_are_refused_with_the_way_out(digits):
+def test_use_ema_of_keras_raises(digits):
     import keras
 
     X, y, _, _ = digits
@@ -454,7 +451,7 @@ def test_keras_averages_are_refused_with_the_way_out(digits):
             DigitANNClassifier(**params).fit(X, y)
 
 
-def test_keras_learning_rate_schedules_are_refused_with_the_way_out(digits):
+def test_learning_rate_schedule_of_keras_raises(digits):
     import keras
 
     X, y, _, _ = digits
@@ -463,7 +460,7 @@ def test_keras_learning_rate_schedules_are_refused_with_the_way_out(digits):
         DigitANNClassifier(optimizer=keras.optimizers.Adam(schedule)).fit(X, y)
 
 
-def test_options_of_the_optimizer_are_parameters():
+def test_optimizer_params_are_routed():
     model = DigitANNClassifier(optimizer_params={"momentum": 0.5})
     given = model.optimizer_params
     assert model.get_params()["optimizer__momentum"] == 0.5
@@ -505,7 +502,7 @@ def test_keras_callbacks_are_called_in_order_on_copies(digits):
     assert recorder._model is None
 
 
-def test_batch_hooks_see_every_batch_and_change_nothing(digits):
+def test_batch_hooks_are_called_for_every_batch(digits):
     import keras
 
     X, y, _, _ = digits
@@ -515,12 +512,12 @@ def test_batch_hooks_see_every_batch_and_change_nothing(digits):
     )
     params = SMALL | {"epochs": 2}
     model = DigitANNClassifier(**params, keras_callbacks=[hook]).fit(X, y)
-    assert [batch for batch, _ in seen] == [*range(12)] * 2
-    np.testing.assert_allclose([seen[11][1], seen[23][1]], model.loss_curve_, rtol=1e-6)
+    assert [batch for batch, _ in seen] == [*range(19)] * 2
+    np.testing.assert_allclose([seen[18][1], seen[37][1]], model.loss_curve_, rtol=1e-6)
     assert_same_weights(model, DigitANNClassifier(**params).fit(X, y))
 
 
-def test_callbacks_steer_the_learning_rate(digits):
+def test_keras_scheduler_sets_the_learning_rate(digits):
     import keras
 
     X, y, _, _ = digits
@@ -533,7 +530,7 @@ def test_callbacks_steer_the_learning_rate(digits):
     np.testing.assert_allclose(by_hand.loss_curve_[0], model.loss_curve_[0], rtol=1e-6)
 
 
-def test_kerass_own_early_stopping_works(digits):
+def test_keras_early_stopping_on_validation_loss(digits):
     import keras
 
     X, y, X_test, y_test = digits
@@ -545,7 +542,7 @@ def test_kerass_own_early_stopping_works(digits):
     np.testing.assert_allclose(losses.mean(), min(model.validation_loss_curve_), rtol=1e-4)
 
 
-def test_kerass_callbacks_know_that_accuracy_is_to_rise(digits):
+def test_keras_early_stopping_on_validation_accuracy(digits):
     import keras
 
     X, y, X_test, y_test = digits
@@ -556,7 +553,7 @@ def test_kerass_callbacks_know_that_accuracy_is_to_rise(digits):
     np.testing.assert_allclose(model.score(X_test, y_test), max(model.validation_scores_))
 
 
-def test_a_stop_within_an_epoch_counts_the_rows_seen(digits):
+def test_loss_of_a_stopped_epoch_averages_the_rows_seen(digits):
     import keras
 
     class Stop(keras.callbacks.Callback):
@@ -588,7 +585,7 @@ def test_verbose_prints_a_line_per_epoch(digits, capsys):
     ],
 )
 @pytest.mark.parametrize("fitted", [False, True])
-def test_copies_are_equal_to_the_last_bit(digits, tmp_path, duplicate, fitted):
+def test_copies_predict_the_same_bits(digits, tmp_path, duplicate, fitted):
     X, y, X_test, _ = digits
     model = DigitANNClassifier(**SMALL, batch_norm=True, optimizer_params={"beta_1": 0.8})
     if fitted:
@@ -606,15 +603,14 @@ def test_copies_are_equal_to_the_last_bit(digits, tmp_path, duplicate, fitted):
             other.predict(X_test)
 
 
-def test_clone_is_unfitted(digits):
-    X, y, X_test, _ = digits
-    model = DigitANNClassifier(**SMALL).fit(X, y)
+def test_clone_is_unfitted(digits, fitted):
+    _, _, X_test, _ = digits
     with pytest.raises(NotFittedError):
-        clone(model).predict(X_test)
-    assert not hasattr(clone(model), "coefs_")
+        clone(fitted).predict(X_test)
+    assert not hasattr(clone(fitted), "coefs_")
 
 
-def test_divergence_ends_with_an_error_when_there_is_nothing_to_keep(digits):
+def test_divergence_without_finite_weights_raises(digits):
     X, y, _, _ = digits
     model = DigitANNClassifier(**SMALL).set_params(
         optimizer="sgd", learning_rate=1e30, learning_rate_schedule="constant"
@@ -623,7 +619,7 @@ def test_divergence_ends_with_an_error_when_there_is_nothing_to_keep(digits):
         model.fit(X, y)
 
 
-def test_divergence_keeps_the_last_good_weights(digits):
+def test_divergence_keeps_the_last_finite_weights(digits):
     import keras
 
     X, y, X_test, y_test = digits
@@ -637,21 +633,21 @@ def test_divergence_keeps_the_last_good_weights(digits):
     assert model.score(X_test, y_test) > 0.3
 
 
-def test_divergence_is_the_same_watched_or_not(digits):
-    """Quietly several epochs share a call of the program; the epoch is found all the same."""
+def test_verbose_does_not_change_the_epoch_of_divergence(digits):
+    """Without verbose, several epochs share a call of the program."""
     X, y, _, _ = digits
     params = SMALL | {"optimizer": "sgd", "epochs": 100, "l2": 1.0, "learning_rate": 1.05}
     params["learning_rate_schedule"] = "constant"
     messages = []
     for verbose in (False, True):
-        with pytest.raises(ValueError, match="training diverged") as caught:
+        with pytest.warns(ConvergenceWarning, match="diverged in epoch") as caught:
             DigitANNClassifier(**params, verbose=verbose).fit(X, y)
-        messages.append(str(caught.value))
+        messages.append(str(caught[0].message))
     assert messages[0] == messages[1]
     assert 1 < int(re.search(r"in epoch (\d+)", messages[0])[1]) < 100
 
 
-def test_figures_of_a_diverged_fit_have_one_length(digits):
+def test_history_of_a_diverged_fit_has_one_length(digits):
     import keras
 
     X, y, X_test, y_test = digits
@@ -665,9 +661,9 @@ def test_figures_of_a_diverged_fit_have_one_length(digits):
     assert np.isnan(model.validation_scores_[-1])
 
 
-def test_a_refused_fit_leaves_the_fitted_model_as_it_was(digits):
+def test_failed_fit_keeps_the_fitted_state(digits, fitted):
     X, y, X_test, _ = digits
-    model = DigitANNClassifier(**SMALL).fit(X, y)
+    model = copy.deepcopy(fitted)
     before = model.predict_proba(X_test)
     with pytest.raises(ValueError, match="y_val=None"):
         model.fit(X[:, :7], y == "1", X_val=X)
@@ -680,24 +676,22 @@ def test_a_refused_fit_leaves_the_fitted_model_as_it_was(digits):
     assert not hasattr(new, "classes_")
 
 
-def test_one_class_is_learned_without_a_word():
+def test_single_class_is_learned_without_warnings():
     model = DigitANNClassifier(epochs=2).fit([[0.0], [1.0]], ["a", "a"])
     assert model.predict([[5.0]]).tolist() == ["a"]
     np.testing.assert_array_equal(model.predict_proba([[5.0]]), [[1.0]])
 
 
-def test_html_display_of_a_fitted_model_builds_no_keras_model(digits, monkeypatch):
-    X, y, _, _ = digits
-    model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
+def test_html_display_builds_no_keras_model(fitted, monkeypatch):
 
     def refuse(self):
         raise AssertionError("keras_model_ was read")
 
     monkeypatch.setattr(DigitANNClassifier, "keras_model_", property(refuse))
-    assert "DigitANNClassifier" in model._repr_html_()
+    assert "DigitANNClassifier" in fitted._repr_html_()
 
 
-def test_interruption_keeps_the_weights_so_far(digits):
+def test_keyboard_interrupt_keeps_the_weights(digits):
     import keras
 
     X, y, X_test, y_test = digits
@@ -713,10 +707,10 @@ def test_interruption_keeps_the_weights_so_far(digits):
     assert model.score(X_test, y_test) > 0.7
 
 
-def test_nothing_given_is_changed(digits):
+def test_fit_does_not_modify_inputs(digits):
     X, y, _, _ = digits
-    X, y = X[:200].copy(), y[:200].copy()
-    weights = np.arange(200, dtype=np.float64)
+    X, y = X.copy(), y.copy()
+    weights = np.arange(600, dtype=np.float64)
     class_weight = {"1": 2.0}
     before = X.copy(), y.copy(), weights.copy()
     for array in (X, y, weights):
@@ -732,23 +726,19 @@ def test_nothing_given_is_changed(digits):
 
 @pytest.mark.parametrize("n_rows", [1, 3])
 @pytest.mark.parametrize("fill", [np.nan, np.inf, -np.inf, 1e39])
-def test_numbers_that_are_none_are_refused_by_the_short_path_too(digits, n_rows, fill):
-    X, y, _, _ = digits
-    model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
+def test_predict_proba_of_few_rows_with_nan_or_infinity_raises(fitted, n_rows, fill):
     bad = np.full((n_rows, 784), fill)
     for array in (bad, bad.astype(np.float64)):
         with pytest.raises(ValueError, match=r"contains NaN|contains infinity|too large"):
-            model.predict_proba(array)
+            fitted.predict_proba(array)
 
 
-def test_huge_numbers_are_numbers(digits):
-    X, y, _, _ = digits
-    model = DigitANNClassifier(**SMALL).set_params(epochs=1).fit(X, y)
+def test_predict_accepts_large_finite_values(fitted):
     X_huge = np.full((1, 784), 1e25, dtype=np.float32)
-    assert model.predict(X_huge).shape == (1,)
+    assert fitted.predict(X_huge).shape == (1,)
 
 
-def test_summary_counts_what_keras_counts(digits):
+def test_summary_counts_parameters_as_keras_does(digits):
     X, y, _, _ = digits
     params = {"dropout": (0.3, 0.0), "l2": 0.01, "batch_norm": True, "epochs": 1}
     model = DigitANNClassifier((20, 10), **params).fit(X, y)

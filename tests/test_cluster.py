@@ -1,4 +1,4 @@
-"""Searches and predictions on a real Dask cluster, and on joblib's own workers."""
+"""Searches and predictions on a Dask cluster of processes, and on joblib's workers."""
 
 import contextlib
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -23,6 +24,9 @@ from skdigits.cluster import DurableClient
 from skdigits.datasets import load_mnist_sample
 
 distributed = pytest.importorskip("distributed", reason="the extra distributed is not installed")
+
+# Each of its processes imports scikit-learn or TensorFlow.
+pytestmark = pytest.mark.slow
 
 # More than one, to repeat the test that kills workers.
 KILLS = int(os.environ.get("SKDIGITS_KILLS", "1"))
@@ -35,13 +39,13 @@ ONE_THREAD |= {f"TF_NUM_{kind}OP_THREADS": "1" for kind in ("INTRA", "INTER")}
 
 
 def until(condition):
-    """Wait for a condition; what it returned."""
+    """Wait for a condition and return its value."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if found := condition():
             return found
         time.sleep(0.05)
-    raise TimeoutError(f"Waited for {condition} in vain.")
+    raise TimeoutError(f"Waited for {condition} without success.")
 
 
 class Cluster:
@@ -125,7 +129,7 @@ def scores_of(fitted):
     return {name: found[name].tolist() for name in names}
 
 
-def test_workers_predict_more_than_memory_holds_without_tensorflow(client, tmp_path):
+def test_workers_predict_blocks_without_tensorflow(client, tmp_path):
     """The first test of this cluster, whose workers have trained nothing yet."""
     array = pytest.importorskip("dask.array")
     X, y = digits()
@@ -146,7 +150,7 @@ def test_workers_predict_more_than_memory_holds_without_tensorflow(client, tmp_p
     assert set(client.run(lambda: "tensorflow" in sys.modules).values()) == {False}
 
 
-def test_parquet_is_predicted_part_by_part(client, tmp_path):
+def test_parquet_partitions_are_predicted(client, tmp_path):
     pytest.importorskip("pyarrow")
     frame = pytest.importorskip("dask.dataframe")
     import pandas as pd
@@ -203,7 +207,7 @@ def test_two_processes_give_the_bits_of_one_job(reference):
 
 
 @pytest.mark.parametrize("durable", [False, True], ids=["as joblib does it", "durable"])
-def test_a_cluster_gives_the_bits_of_one_job_and_gets_the_data_once(
+def test_cluster_gives_the_bits_of_one_job_and_receives_the_data_once(
     client, reference, durable, monkeypatch
 ):
     X, y = digits()
@@ -236,7 +240,7 @@ def arrivals(client, nbytes):
     return client.run(large)
 
 
-def test_workers_train_outside_the_main_thread_and_leave_signals_alone(client):
+def test_workers_train_outside_the_main_thread_and_keep_signal_handlers(client):
     def train():
         handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
         DigitANNClassifier((4,), epochs=1).fit(*digits())
@@ -247,7 +251,7 @@ def test_workers_train_outside_the_main_thread_and_leave_signals_alone(client):
 
 
 @pytest.mark.parametrize("repetition", range(KILLS))
-def test_a_killed_worker_and_a_late_one_change_nothing(
+def test_killed_and_added_workers_do_not_change_results(
     cluster, client, reference, tmp_path, repetition
 ):
     """The worker that holds the data dies in mid-search, and a new one does part of the work."""
@@ -297,12 +301,17 @@ def workers_of(client):
     return client.scheduler_info(n_workers=-1)["workers"]
 
 
-def test_threads_that_tensorflow_was_told_go_before_those_that_a_worker_is_granted(monkeypatch):
-    from skdigits._keras import process
-
-    monkeypatch.setattr("multiprocessing.parent_process", lambda: "a parent")
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-    assert process._inner_threads() == 3
+def test_threads_set_for_tensorflow_override_those_of_joblib(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "2")
-    assert process._inner_threads() is None
+
+    def threads_after_fit():
+        DigitANNClassifier((16,), epochs=1).fit(*digits())
+        import tensorflow as tf
+
+        return tf.config.threading.get_intra_op_parallelism_threads()
+
+    get_reusable_executor().shutdown(wait=True)
+    with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
+        threads = joblib.Parallel()(joblib.delayed(threads_after_fit)() for _ in range(2))
+    # 0: not set, so that TensorFlow reads the variable.
+    assert threads == [0, 0]

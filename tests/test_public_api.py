@@ -111,7 +111,7 @@ def test_the_api_page_lists_every_public_name():
     assert listed == names - modules - {"__version__", "flatten_images"}
 
 
-def test_the_version_stands_in_one_place():
+def test_version_is_defined_once():
     root = Path(__file__).parent.parent
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", skdigits.__version__)
     if not (root / "pyproject.toml").exists():

@@ -18,14 +18,20 @@ from skdigits import DigitANNClassifier, PixelScaler
 from skdigits.datasets import load_mnist_sample
 from skdigits.presets import param_grid
 
-SMALL = {"hidden_layer_sizes": (32,), "epochs": 4, "learning_rate": 0.005, "random_state": 0}
+SMALL = {
+    "hidden_layer_sizes": (16,),
+    "epochs": 4,
+    "batch_size": 32,
+    "learning_rate": 0.005,
+    "random_state": 0,
+}
 
 
 @pytest.fixture(scope="module")
 def sample():
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
-    return X[:1500], y[:1500], X_test, y_test
+    return X[:600], y[:600], X_test, y_test
 
 
 def model(**params):
@@ -37,16 +43,17 @@ def pipeline(memory=None, scaler=None, **params):
     return Pipeline(steps, memory=memory)
 
 
-@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_grid_search(sample, n_jobs):
     X, y, X_test, y_test = sample
-    grid = {"ann__hidden_layer_sizes": [(16,), (32, 16)], "ann__dropout": [0.0, 0.9]}
-    search = GridSearchCV(pipeline(), grid, cv=3, n_jobs=n_jobs).fit(X, y)
-    assert search.best_params_["ann__dropout"] == 0.0
+    grid = {"ann__hidden_layer_sizes": [(16,), (8, 8)], "ann__learning_rate": [0.005, 1e-5]}
+    search = GridSearchCV(pipeline(), grid, cv=2, n_jobs=n_jobs).fit(X, y)
+    assert search.best_params_ == {"ann__hidden_layer_sizes": (16,), "ann__learning_rate": 0.005}
     assert search.score(X_test, y_test) > 0.7
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_results_of_a_search_do_not_depend_on_workers(sample):
     X, y, _, _ = sample
     grid = {"ann__learning_rate": [0.001, 0.01]}
@@ -61,7 +68,7 @@ def test_results_of_a_search_do_not_depend_on_workers(sample):
 def test_optimizer_options_in_a_grid(sample):
     X, y, _, _ = sample
     grid = {"ann__optimizer__momentum": [0.0, 0.9], "ann__optimizer": ["sgd"]}
-    search = GridSearchCV(pipeline(learning_rate=0.05), grid, cv=3).fit(X, y)
+    search = GridSearchCV(pipeline(learning_rate=0.05), grid, cv=2).fit(X, y)
     assert search.best_params_["ann__optimizer__momentum"] == 0.9
     assert search.best_estimator_["ann"].optimizer_params == {"momentum": 0.9}
 
@@ -71,13 +78,13 @@ def test_optimizer_options_in_a_grid(sample):
     [
         lambda p: RandomizedSearchCV(
             p,
-            {"ann__learning_rate": [0.001, 0.01], "ann__batch_size": [32, 64]},
-            n_iter=3,
-            cv=3,
+            {"ann__learning_rate": [0.001, 0.01], "ann__l2": [0.0, 0.001]},
+            n_iter=2,
+            cv=2,
             random_state=0,
         ),
         lambda p: HalvingGridSearchCV(
-            p, {"ann__dropout": [0.0, 0.5]}, cv=3, min_resources=300, random_state=0
+            p, {"ann__learning_rate": [0.005, 1e-4]}, cv=2, min_resources=200, random_state=0
         ),
     ],
     ids=["random", "halving rows"],
@@ -85,10 +92,10 @@ def test_optimizer_options_in_a_grid(sample):
 def test_other_searches(sample, make):
     X, y, X_test, y_test = sample
     search = make(pipeline()).fit(X, y)
-    assert search.score(X_test, y_test) > 0.6
+    assert search.score(X_test, y_test) > 0.5
 
 
-def test_halving_gives_the_best_more_epochs(sample):
+def test_halving_over_epochs(sample):
     X, y, X_test, y_test = sample
     # epochs="auto", the default, is no number to halve: the search sets numbers of its own.
     halving = HalvingRandomSearchCV(
@@ -105,11 +112,11 @@ def test_halving_gives_the_best_more_epochs(sample):
     assert epochs == [1] * 4 + [2] * 2 + [4]
     assert halving.n_resources_ == [1, 2, 4]
     assert halving.best_estimator_["ann"].n_iter_ == 4
-    assert halving.score(X_test, y_test) > 0.8
+    assert halving.score(X_test, y_test) > 0.7
 
 
 @pytest.mark.parametrize("name", ["small", pytest.param("medium", marks=pytest.mark.slow)])
-def test_ready_made_grids_name_what_can_be_searched(sample, name):
+def test_param_grid_can_be_searched(sample, name):
     X, y, _, _ = sample
     wanted = param_grid(name, step="ann")
     one = {parameter: values[-1:] for parameter, values in wanted.items()}
@@ -125,7 +132,7 @@ def test_ready_made_grids_name_what_can_be_searched(sample, name):
         ({"optimizer": "adan"}, "Got optimizer='adan', expected a Keras optimizer", 1),
     ],
 )
-def test_one_failing_candidate_does_not_lose_the_search(sample, wrong, match, n_jobs):
+def test_failing_candidate_does_not_end_the_search(sample, wrong, match, n_jobs):
     X, y, _, _ = sample
     ((name, value),) = wrong.items()
     good = model().get_params()[name]
@@ -142,7 +149,7 @@ def test_one_failing_candidate_does_not_lose_the_search(sample, wrong, match, n_
 
 
 class StopAt:
-    """A callback at which somebody presses Ctrl-C in the middle of a fit."""
+    """A callback that raises KeyboardInterrupt in the middle of a fit."""
 
     def __init__(self, n_epochs):
         self.left = n_epochs
@@ -161,7 +168,7 @@ class StopAt:
 
 
 class Counted(PixelScaler):
-    """A scaler that says when it is fitted."""
+    """A scaler that counts its fits."""
 
     fits = 0
 
@@ -176,17 +183,17 @@ def counted():
     return Counted()
 
 
-def test_ctrl_c_ends_a_search_and_ranks_nothing_half_trained(sample):
+def test_keyboard_interrupt_ends_a_search(sample):
     X, y, _, _ = sample
     steps = pipeline()
     steps["ann"].set_callbacks(StopAt(6))
-    search = GridSearchCV(steps, {"ann__l2": [0.0, 0.1]}, cv=2)
+    search = GridSearchCV(steps, {"ann__learning_rate": [0.005, 0.01]}, cv=2)
     with pytest.raises(KeyboardInterrupt):
         search.fit(X[:300], y[:300])
     assert not hasattr(search, "cv_results_")
 
 
-def test_ctrl_c_in_a_pipeline_of_its_own_keeps_the_weights(sample):
+def test_keyboard_interrupt_in_a_pipeline_keeps_the_weights(sample):
     X, y, _, _ = sample
     steps = pipeline()
     steps["ann"].set_callbacks(StopAt(2))
@@ -195,13 +202,13 @@ def test_ctrl_c_in_a_pipeline_of_its_own_keeps_the_weights(sample):
     assert steps["ann"].n_iter_ == 2
 
 
-def test_a_search_begun_again_refits_no_transformer(sample, counted, tmp_path):
+def test_repeated_search_reuses_cached_transformers(sample, counted, tmp_path):
     X, y, _, _ = sample
 
     def search(*callbacks):
         steps = pipeline(memory=joblib.Memory(tmp_path, verbose=0), scaler=counted)
         steps["ann"].set_callbacks(*callbacks)
-        return GridSearchCV(steps, {"ann__l2": [0.0, 0.001, 0.1]}, cv=2)
+        return GridSearchCV(steps, {"ann__learning_rate": [0.005, 0.001, 0.01]}, cv=2)
 
     # Four epochs a fit: it ends in the second candidate's second fold.
     with pytest.raises(KeyboardInterrupt):
@@ -224,9 +231,8 @@ def rates_of(trial):
     return trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
 
 
-def test_a_plain_study_finds_a_better_rate(sample):
+def test_optuna_study_improves_the_learning_rate(sample):
     X, y, _, _ = sample
-    X, y = X[:600], y[:600]
 
     def objective(trial):
         return cross_val_score(pipeline(learning_rate=rates_of(trial)), X, y, cv=2).mean()
@@ -235,14 +241,14 @@ def test_a_plain_study_finds_a_better_rate(sample):
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=0, n_startup_trials=3)
     )
     study.enqueue_trial({"learning_rate": 1e-4})
-    study.optimize(objective, n_trials=6)
+    study.optimize(objective, n_trials=5)
     assert study.best_value > study.trials[0].value + 0.2
     best = pipeline(**study.best_params).fit(X, y)
     assert best["ann"].learning_rate == study.best_params["learning_rate"]
 
 
 class Pruning:
-    """A scikit-learn callback that tells a trial of every epoch and stops where it is pruned."""
+    """A scikit-learn callback that reports every epoch to a trial and stops pruned ones."""
 
     def __init__(self, trial):
         self.trial = trial
@@ -260,7 +266,7 @@ class Pruning:
         return self.trial.should_prune()
 
 
-def by_scikit_learns_callback(trial, *data, **params):
+def by_scikit_learn_callback(trial, *data, **params):
     fitted = model(**params).set_callbacks(Pruning(trial))
     fitted.fit(*data[:2], X_val=data[2], y_val=data[3])
     if trial.should_prune():
@@ -268,17 +274,17 @@ def by_scikit_learns_callback(trial, *data, **params):
     return fitted
 
 
-def by_kerass_callback(trial, *data, **params):
+def by_keras_callback(trial, *data, **params):
     keras_pruning = pytest.importorskip("optuna_integration").KerasPruningCallback
     fitted = model(keras_callbacks=[keras_pruning(trial, "val_accuracy")], **params)
     return fitted.fit(*data[:2], X_val=data[2], y_val=data[3])
 
 
-@pytest.mark.parametrize("fit", [by_scikit_learns_callback, by_kerass_callback])
+@pytest.mark.parametrize("fit", [by_scikit_learn_callback, by_keras_callback])
 def test_unpromising_trials_are_pruned(sample, tmp_path, fit):
     X, y, _, _ = sample
     scaled = PixelScaler().fit_transform(X)
-    data = scaled[:600], y[:600], scaled[600:900], y[600:900]
+    data = scaled[:300], y[:300], scaled[300:], y[300:]
     n_epochs = []
 
     def objective(trial):
@@ -302,13 +308,13 @@ def test_unpromising_trials_are_pruned(sample, tmp_path, fit):
     assert n_epochs == [6, 6]
 
 
-def test_a_scikit_learn_callback_prunes_a_study_in_memory(sample):
+def test_scikit_learn_callback_prunes_a_study_in_memory(sample):
     X, y, _, _ = sample
-    data = X[:600], y[:600], X[600:900], y[600:900]
+    data = X[:300], y[:300], X[300:], y[300:]
     study = optuna.create_study(
         direction="maximize", pruner=optuna.pruners.ThresholdPruner(lower=0.99, n_warmup_steps=2)
     )
-    study.optimize(lambda trial: by_scikit_learns_callback(trial, *data), n_trials=1)
+    study.optimize(lambda trial: by_scikit_learn_callback(trial, *data), n_trials=1)
     assert study.trials[0].state.name == "PRUNED"
     assert sorted(study.trials[0].intermediate_values) == [0, 1, 2]
 
@@ -324,8 +330,8 @@ def journal(folder):
     return JournalStorage(JournalFileBackend(str(folder / "study.log")))
 
 
-@pytest.mark.parametrize("storage", [sqlite, journal])
-def test_a_study_goes_on_where_it_was_cut_off(sample, tmp_path, storage):
+@pytest.mark.parametrize("storage", [pytest.param(sqlite, marks=pytest.mark.slow), journal])
+def test_interrupted_study_is_resumed(sample, tmp_path, storage):
     X, y, _, _ = sample
     fits = []
 
@@ -362,17 +368,17 @@ def test_a_study_goes_on_where_it_was_cut_off(sample, tmp_path, storage):
     # Optuna 5 warns of a module of its own that optuna-integration 5 uses.
     "ignore:.optuna.terminator. module has been deprecated:FutureWarning",
 )
-def test_optunas_own_search_takes_a_pipeline(sample):
+def test_optuna_search_cv_takes_a_pipeline(sample):
     integration = pytest.importorskip("optuna_integration")
     X, y, X_test, y_test = sample
     space = {
         "ann__learning_rate": optuna.distributions.FloatDistribution(1e-3, 1e-2, log=True),
-        "ann__batch_size": optuna.distributions.CategoricalDistribution([32, 64]),
+        "ann__batch_size": optuna.distributions.CategoricalDistribution([32]),
     }
     search = integration.OptunaSearchCV(
-        pipeline(), space, cv=2, n_trials=3, random_state=0, error_score=np.nan
+        pipeline(), space, cv=2, n_trials=2, random_state=0, error_score=np.nan
     )
-    search.fit(X[:600], y[:600])
-    assert len(search.trials_) == 3
+    search.fit(X, y)
+    assert len(search.trials_) == 2
     assert set(search.best_params_) == set(space)
-    assert search.score(X_test, y_test) > 0.6
+    assert search.score(X_test, y_test) > 0.5
