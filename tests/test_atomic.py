@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from skdigits._atomic import write_atomically
+from skdigits._atomic import remove_leftovers, write_atomically
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX file semantics")
 
@@ -84,8 +87,9 @@ def test_full_disk_leaves_everything_as_it_was(tmp_path, monkeypatch, function):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, function, fail)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         write_atomically(path, writer(b"new"))
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file.bin"]
 
@@ -146,6 +150,66 @@ def test_error_names_the_path_that_was_asked_for(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         write_atomically(path, writer(b"new"))
     assert caught.value.filename == str(path)
+
+
+@posix_only
+def test_errors_about_other_files_keep_their_name(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_atomically(tmp_path / "file.bin", lambda _: os.stat(tmp_path / "other"))
+    assert caught.value.filename == str(tmp_path / "other")
+
+
+KILLED = """
+import os, signal, sys
+from skdigits._atomic import write_atomically
+
+def write(file):
+    file.write(b"half of the")
+    file.flush()
+    print("written", flush=True)
+    sys.stdin.read()
+
+write_atomically(sys.argv[1], write)
+"""
+
+
+@posix_only
+def test_next_write_removes_temporary_files_of_killed_processes_only(tmp_path):
+    path = tmp_path / "file.bin"
+    (tmp_path / ".other.tmp").touch()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", KILLED, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "written\n"
+    killed, running = processes
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert len(os.listdir(tmp_path)) == 3
+    write_atomically(path, writer(b"new"))
+    assert len(os.listdir(tmp_path)) == 3
+    running.communicate("")
+    assert running.returncode == 0
+    assert path.read_bytes() == b"half of the"
+    assert sorted(os.listdir(tmp_path)) == [".other.tmp", "file.bin"]
+
+
+@posix_only
+def test_remove_leftovers_keeps_files_that_are_being_written(tmp_path):
+    path = tmp_path / "file.bin"
+
+    def write(file):
+        file.write(b"new")
+        remove_leftovers(path)
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"new"
 
 
 @posix_only
