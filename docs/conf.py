@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-# Before anything imports TensorFlow: it has nothing to say that a reader needs.
+# Set before TensorFlow is imported, so that pages contain no log messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import matplotlib
@@ -19,39 +19,41 @@ import skdigits
 from skdigits.presets import REFERENCES
 
 # %%
-# What the examples may use
-# -------------------------
+# Data and network access of the examples
+# ---------------------------------------
 
 
-def _refuse_the_network() -> None:
-    """Let nothing but this machine be reached while the documentation is built."""
+def _block_network() -> None:
+    """Allow connections to this machine only."""
     connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
-    own = ("localhost", "127.0.0.1", "::1", socket.gethostname(), None, "")
+    local = ("localhost", "127.0.0.1", "::1", socket.gethostname(), None, "")
 
-    def only_here(host, *args, **kwargs):
-        if host not in own:
-            raise socket.gaierror(f"The documentation is built without a network, not even {host}.")
+    def getaddrinfo_locally(host, *args, **kwargs):
+        if host not in local:
+            raise socket.gaierror(
+                f"Got host {host}, expected this machine: docs are built offline."
+            )
         return getaddrinfo(host, *args, **kwargs)
 
-    def connect_here(self, address):
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in own:
-            raise OSError(f"The documentation is built without a network, not even {address[0]}.")
+    def connect_locally(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in local:
+            raise OSError(f"Got {address[0]}, expected this machine: docs are built offline.")
         return connect(self, address)
 
-    socket.getaddrinfo = only_here
-    socket.socket.connect = connect_here  # type: ignore[method-assign]
+    socket.getaddrinfo = getaddrinfo_locally
+    socket.socket.connect = connect_locally  # type: ignore[method-assign]
 
 
 def _small_data() -> None:
-    """Give the examples a data folder with Fashion-MNIST, if this machine has it, and no MNIST.
+    """Set a data folder with Fashion-MNIST, if it is installed, and without MNIST.
 
-    Examples take the full MNIST where it is, which is too slow for a build.
+    Examples use the full MNIST if they find it, which is too slow for a build.
     """
     folder = Path(tempfile.mkdtemp(prefix="skdigits-docs-"))
     home = Path(get_data_home())
     for path in [*home.glob("openml/**/*.gz"), *home.glob("skdigits/*.npz")]:
         copy = folder / path.relative_to(home)
-        # 40996 is its number at OpenML.
+        # 40996 is the id of Fashion-MNIST at OpenML.
         if re.search("40996|fashion-mnist", str(path.relative_to(home)), re.IGNORECASE):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
@@ -60,20 +62,20 @@ def _small_data() -> None:
 
 # For gallery_order.
 sys.path.insert(0, str(Path(__file__).parent))
-_refuse_the_network()
+_block_network()
 _small_data()
 matplotlib.use("agg")
 warnings.filterwarnings("ignore", message="A network error occurred while downloading")
 
 # %%
-# Pages that are made of what stands elsewhere
-# --------------------------------------------
+# Generated pages
+# ---------------
 
 GENERATED = Path(__file__).parent / "generated"
 
 
 def _rst_of(markdown: str) -> str:
-    """The few things that our Markdown uses, as reStructuredText."""
+    """Convert the subset of Markdown that the changelog uses to reStructuredText."""
     text = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", markdown)
     text = re.sub(r"\[([^\]]+)\]\((\S+?)\)", r"`\1 <\2>`__", text)
     lines = []
@@ -88,7 +90,7 @@ def _rst_of(markdown: str) -> str:
 
 
 def _generate() -> None:
-    """Write the changelog and what the presets' sources give."""
+    """Write the changelog and the sources of the published networks."""
     GENERATED.mkdir(exist_ok=True)
     changelog = (Path(__file__).parent.parent / "CHANGELOG.md").read_text(encoding="utf-8")
     (GENERATED / "changelog.inc").write_text(_rst_of(changelog), encoding="utf-8")
@@ -111,13 +113,15 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 doctest_test_doctest_blocks = "default"
-# Files that the pages' code writes.
+# Code on the pages writes files.
 doctest_global_setup = "import os, tempfile; os.chdir(tempfile.mkdtemp())"
 
 autosummary_generate = True
@@ -130,7 +134,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    # Scripts that train for long, or are no lessons.
+    # Long benchmarks and helper scripts.
     "ignore_pattern": r"(^|/)(?!plot_)[^/]+\.py$",
     "within_subsection_order": "gallery_order.Order",
     "doc_module": ("skdigits",),
@@ -143,7 +147,11 @@ sphinx_gallery_conf = {
 }
 
 html_theme = "pydata_sphinx_theme"
-html_title = "skdigits"
+html_title = f"skdigits {release}"
+# Prompts are not copied, nor is output.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
 html_static_path = ["_static"]
 html_css_files = ["skdigits.css"]
 html_logo = "_static/logo.svg"
@@ -151,15 +159,13 @@ html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
-    "logo": {"text": "skdigits"},
+    "logo": {"text": f"skdigits {release}"},
     "navigation_with_keys": False,
     "show_toc_level": 2,
     "navbar_align": "left",
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 5,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# Pages with nothing beside them need no column for it.
-SINGLE = ("index", "install", "quick_start", "accuracy", "references", "benchmarks", "changes")
-html_sidebars = {name: [] for name in SINGLE}
+html_sidebars = {"index": []}

@@ -32,7 +32,7 @@ ann = DigitANNClassifier((128, 64), batch_size=128, epochs=20, early_stopping=Tr
 # They take the same data, stand behind the same scaler and answer the same questions. The first fit
 # in a process also imports TensorFlow and compiles a training program, so that it is shown beside
 # the second. Seconds are those of the machine that made this page, with whatever else it did; the
-# :doc:`benchmarks </benchmarks>` compare with more care.
+# :doc:`benchmarks </speed>` measure more carefully.
 
 # MLPClassifier warns if it could have gone on.
 warnings.filterwarnings("ignore", message="Stochastic Optimizer")

@@ -1,9 +1,9 @@
 """
-The README's pictures and report
-================================
+Figures of the README and the quick start
+=========================================
 
-Trains on the digits inside the package and writes ``learning_curves.png``, ``predictions.png`` and
-``confusion_matrix.png`` into ``docs/images``.
+Trains on the digits of the package, writes the figures to ``docs/images`` and prints the
+classification report.
 """
 
 from pathlib import Path
@@ -34,4 +34,8 @@ DigitGridDisplay.from_estimator(model, X_test, y_test, worst_first=True, n_image
 plt.savefig(FOLDER / "predictions.png", dpi=100, bbox_inches="tight")
 ConfusionMatrixDisplay.from_estimator(model, X_test, y_test, colorbar=False, cmap="Blues")
 plt.savefig(FOLDER / "confusion_matrix.png", dpi=100, bbox_inches="tight")
+
+plain = make_pipeline(PixelScaler(), DigitANNClassifier(random_state=0)).fit(X_train, y_train)
+TrainingCurveDisplay.from_estimator(plain)
+plt.savefig(FOLDER / "quick_start_curves.png", dpi=100, bbox_inches="tight")
 print(classification_report(y_test, model.predict(X_test), digits=3))

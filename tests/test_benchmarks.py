@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "examples" / "benchmarks"
+TABLES = Path(__file__).parents[1] / "docs" / "benchmarks"
 
 
 @pytest.mark.slow
@@ -35,20 +36,35 @@ def test_networks_of_every_shape_in_the_accuracy_table_learn():
 @pytest.mark.parametrize(
     ("script", "argument", "page"),
     [
-        ("accuracy.py", "--table", "accuracy.txt"),
         ("choose_recipes.py", "--table", "recipes.txt"),
         ("search_on_gpu.py", "table", "search_on_gpu.txt"),
     ],
 )
-def test_tables_in_the_documentation_are_those_of_the_results(
-    script, argument, page, capsys, monkeypatch
-):
+def test_documentation_shows_stored_results(script, argument, page, capsys, monkeypatch):
     monkeypatch.syspath_prepend(BENCHMARKS)
     monkeypatch.setattr(sys, "argv", [script, argument])
     with warnings.catch_warnings():
         runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
-    pages = BENCHMARKS.parents[1] / "docs" / "benchmarks"
-    assert capsys.readouterr().out == (pages / page).read_text()
+    assert capsys.readouterr().out == (TABLES / page).read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("accuracy.py", ["--table"]),
+        ("conformance.py", ["--table"]),
+        ("references.py", ["table"]),
+        ("speed.py", ["--table"]),
+    ],
+)
+def test_documentation_tables_show_stored_results(script, arguments, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    monkeypatch.setattr(sys, "argv", [script, *arguments])
+    monkeypatch.setattr("_results.TABLES", tmp_path)
+    with warnings.catch_warnings():
+        runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
+    (written,) = tmp_path.iterdir()
+    assert written.read_text() == (TABLES / written.name).read_text()
 
 
 def test_results_of_the_gpu_search_are_those_of_its_script(monkeypatch):

@@ -54,7 +54,7 @@ def run(command, folder, request):
 def test_python_blocks_run(block, pictures, request):
     output = run([sys.executable, "-c", block], pictures, request)
     if "photo.jpg" in block:
-        assert output == "[7 7]\n"
+        assert output == "['7' '7']\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the blocks are a shell's")

@@ -1,36 +1,61 @@
-"""Results of long benchmarks: a JSON file that grows row by row."""
+"""Results of benchmarks: JSON files that grow row by row, and tables for the documentation."""
 
 from __future__ import annotations
 
+import csv
 import datetime
 import json
 import os
 import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import keras
-import numpy
-import sklearn
-import tensorflow
-
-import skdigits
+PACKAGES = ("skdigits", "scikit-learn", "keras", "tensorflow", "numpy")
+TABLES = Path(__file__).parents[2] / "docs" / "benchmarks"
 
 
-def versions() -> dict[str, Any]:
-    """What a result depends on besides its settings."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
+    """Date, number of cores, and the versions of the installed ones of these packages."""
+    installed = {}
+    for package in packages:
+        try:
+            installed[package] = version(package)
+        except PackageNotFoundError:
+            continue
     return {
         "date": datetime.date.today().isoformat(),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "python": platform.python_version(),
-        "skdigits": skdigits.__version__,
-        "scikit-learn": sklearn.__version__,
-        "keras": keras.__version__,
-        "tensorflow": tensorflow.__version__,
-        "numpy": numpy.__version__,
+        **installed,
     }
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], name: str = "") -> None:
+    """Print a table with aligned columns.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Titles of the columns.
+    rows : sequence of sequences of str
+        Cells; the first column is aligned to the left, all others to the right.
+    name : str, default=""
+        Also write the table to ``docs/benchmarks/<name>.csv``, which the documentation shows.
+    """
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    for line in lines:
+        first, *others = line
+        cells = [first.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print("  ".join(cells).rstrip(), flush=True)
+    if name:
+        with (TABLES / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 class Results:

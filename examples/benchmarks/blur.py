@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import warnings
 
+from _results import print_table
 from choose_recipes import best_factor, validation_split
 
 from skdigits import make_reference_classifier
@@ -29,8 +30,7 @@ def main() -> None:
         name = f"preset accurate, {n} epochs"
         models[name] = make_reference_classifier("accurate", epochs=n, random_state=0)
     X_train, X_val, y_train, y_val = validation_split("mnist_784")
-    print(f"errors of {len(y_val):,} (cross-entropy with the best factor for the logits)")
-    print(f"{'input_blur':28}" + "".join(f"{share:>14.3f}" for share in SHARES))
+    rows = []
     for name, model in models.items():
         model.fit(X_train, y_train)
         cells = []
@@ -38,8 +38,9 @@ def main() -> None:
             model.set_params(input_blur=share)
             wrong = int((model.predict(X_val) != y_val).sum())
             _, loss = best_factor(model.decision_function(X_val), y_val)
-            cells.append(f"{wrong:5} ({loss:.4f})")
-        print(f"{name:28}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+            cells.append(f"{wrong} ({loss:.4f})")
+        rows.append([name, *cells])
+    print_table(["input_blur", *(f"{share:.3f}" for share in SHARES)], rows, "blur")
 
 
 if __name__ == "__main__":

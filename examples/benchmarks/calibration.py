@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from _results import print_table
 from choose_recipes import HALF, best_factor, validation_split
 from scipy.special import softmax
 
@@ -54,10 +55,9 @@ def main() -> None:
     first = next(iter(NETWORKS))
     trained = [(name, model, len(X)) for name, model in NETWORKS.items()]
     trained += [(f"{first}, {rows:,} rows", NETWORKS[first], rows) for rows in FEWER]
-    print(f"{'':34}{'':>9}{'temperature':>18}{'ECE in % with T of':>27}")
-    print(f"{'':34}{'accuracy':>9}{'chosen':>10}{'best':>8}{'1':>11}{'chosen':>8}{'best':>8}")
-    for name, model, rows in trained:
-        model.set_params(random_state=0).fit(X[:rows], y[:rows])
+    rows = []
+    for name, model, n_rows in trained:
+        model.set_params(random_state=0).fit(X[:n_rows], y[:n_rows])
         logits = model.decision_function(X_val) * model.temperature_
         best = 1 / best_factor(logits, y_val)[0]
         predicted = model.predict(X_val)
@@ -65,11 +65,11 @@ def main() -> None:
             100 * expected_calibration_error(y_val, predicted, softmax(logits / t, axis=1))
             for t in (1.0, model.temperature_, best)
         ]
-        print(
-            f"{name:34}{100 * (predicted == y_val).mean():7.2f} %{model.temperature_:10.2f}"
-            f"{best:8.2f}{eces[0]:11.2f}{eces[1]:8.2f}{eces[2]:8.2f}",
-            flush=True,
-        )
+        figures = [100 * (predicted == y_val).mean(), model.temperature_, best, *eces]
+        rows.append([name, *(f"{figure:.2f}" for figure in figures)])
+    header = ["network", "validation accuracy in %", "fitted temperature", "best temperature"]
+    header += ["ECE in % at 1", "at the fitted one", "at the best"]
+    print_table(header, rows, "calibration")
 
 
 if __name__ == "__main__":

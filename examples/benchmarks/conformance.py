@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from _results import Results, versions
+from _results import Results, print_table, versions
 from sklearn.utils.estimator_checks import check_estimator
 
 
@@ -93,23 +93,30 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", choices=[*ESTIMATORS, []], default=[], metavar="NAME")
-    chosen = parser.parse_args().names or list(ESTIMATORS)
+    parser.add_argument("--table", action="store_true", help="only print the stored results")
+    arguments = parser.parse_args()
     results = Results("conformance.json")
-    failures: dict[str, list[str]] = {}
-    print(", ".join(f"{name} {value}" for name, value in versions().items()))
-    print(f"{'':42}passed failed skipped", flush=True)
-    for name in chosen:
+    for name in [] if arguments.table else arguments.names or ESTIMATORS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = check_estimator(ESTIMATORS[name](), on_fail=None, on_skip=None)
         n = Counter(result["status"] for result in found)
-        failures[name] = sorted({r["check_name"] for r in found if r["status"] == "failed"})
-        print(f"{name:42}{n['passed']:6} {n['failed']:6} {n['skipped']:7}", flush=True)
+        failures = sorted({r["check_name"] for r in found if r["status"] == "failed"})
         counts = {status: n[status] for status in ("passed", "failed", "skipped")}
-        results.replace({"estimator": name}, versions() | counts | {"failures": failures[name]})
-    for name, checks in failures.items():
-        if checks:
-            print(f"\n{name} fails:\n  " + "\n  ".join(checks))
+        results.replace({"estimator": name}, versions() | counts | {"failures": failures})
+    table(results)
+
+
+def table(results: Results) -> None:
+    """Numbers of checks per estimator, then the names of the failed ones."""
+    found = {row["estimator"]: row for row in results.rows}
+    known = [(name, found[name]) for name in ESTIMATORS if name in found]
+    columns = ("passed", "failed", "skipped")
+    rows = [[name, *(str(row[column]) for column in columns)] for name, row in known]
+    print_table(["estimator", *columns], rows, "conformance")
+    for name, row in known:
+        if row["failures"]:
+            print(f"\n{name} fails:\n  " + "\n  ".join(row["failures"]))
 
 
 if __name__ == "__main__":

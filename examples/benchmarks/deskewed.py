@@ -13,6 +13,7 @@ import argparse
 import warnings
 
 import numpy as np
+from _results import print_table
 from choose_recipes import validation_split
 from sklearn.linear_model import LogisticRegression
 
@@ -33,14 +34,16 @@ def main() -> None:
     X_train, X_val, y_train, y_val = validation_split("mnist_784")
     deskewer = DigitDeskewer().fit(X_train)
     upright, upright_val = deskewer.transform(X_train), deskewer.transform(X_val)
-    print(f"{f'errors of {len(y_val):,}':24}{'as they are':>16}{'deskewed':>16}")
+    rows = []
     for name, models in ways.items():
         cells = []
         for X, X_new in ((X_train, X_val), (upright, upright_val)):
             wrong = [int((model.fit(X, y_train).predict(X_new) != y_val).sum()) for model in models]
             spread = f" ± {np.std(wrong, ddof=1):.0f}" if len(wrong) > 1 else ""
             cells.append(f"{np.mean(wrong):.0f}{spread}")
-        print(f"{name:24}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+        rows.append([name, *cells])
+    header = [f"errors of {len(y_val):,}", "without deskewing", "with deskewing"]
+    print_table(header, rows, "deskewed")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from _results import Results, versions
+from _results import Results, print_table, versions
 from sklearn.base import clone
 from sklearn.model_selection import (
     GridSearchCV,
@@ -118,26 +118,25 @@ def compare(seed: int, results: Results) -> None:
 
 def table(results: Results) -> None:
     """Figures of each seed, then their means."""
-    row = results.rows[-1]
-    names = ("date", "cores", "python", "skdigits", "scikit-learn", "optuna")
-    print(", ".join(f"{name} {row[name]}" for name in names))
     print(f"{N_SAMPLE:,} rows, {N_FOLDS} folds, {EPOCHS} epochs; {N_HELD_OUT:,} rows held out")
-    print(
-        f"{'seed':>4}  {'search':14}{'s':>7}{'candidates':>12}{'CV in %':>9}{'held out in %':>15}"
-    )
-    rows = sorted(results.rows, key=lambda row: (row["seed"], row["way"]))
-    for row in rows:
-        best = ", ".join(f"{name} {value}" for name, value in row["best"].items())
-        print(
-            f"{row['seed']:4}  {row['way']:14}{row['seconds']:7.0f}{row['candidates']:12}"
-            f"{100 * row['cv']:9.2f}{100 * row['held_out']:15.2f}  {best}"
-        )
+    found = sorted(results.rows, key=lambda row: (row["way"], row["seed"]))
+    rows = []
     for way in WAYS:
-        cv, held_out = (
-            100 * np.mean([row[name] for row in rows if row["way"] == way])
-            for name in ("cv", "held_out")
+        own = [row for row in found if row["way"] == way]
+        cv, held_out = (100 * np.array([row[k] for row in own]) for k in ("cv", "held_out"))
+        candidates = [row["candidates"] for row in own]
+        rows.append(
+            [
+                way,
+                f"{np.median([row['seconds'] for row in own]):.0f}",
+                f"{min(candidates)} to {max(candidates)}",
+                f"{cv.mean():.2f} ± {cv.std(ddof=1):.2f}",
+                f"{held_out.mean():.2f} ± {held_out.std(ddof=1):.2f}",
+                f"{len(own)}",
+            ]
         )
-        print(f"mean  {way:14}{cv:28.2f}{held_out:15.2f}")
+    header = ["search", "s", "candidates", "cross-validation in %", "held-out rows in %", "seeds"]
+    print_table(header, rows, "optuna")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import argparse
 import time
 
 import numpy as np
-from _results import Results, versions
+from _results import Results, print_table, versions
 from sklearn.model_selection import train_test_split
 
 from skdigits import PixelScaler, make_reference_classifier
@@ -80,23 +80,26 @@ def test(seeds: int) -> None:
 
 
 def table(results: Results, seeds: int) -> None:
-    """Mean and standard deviation per network, beside what its source published."""
-    print(
-        f"{'preset':24}{'test accuracy in %':>22}{'published':>11}{'ECE in %':>10}{'fit in s':>14}"
-        "  seeds"
-    )
+    """Mean and standard deviation per network, next to the published accuracy."""
+    rows = []
     for name, preset in REFERENCES.items():
-        rows = [r for r in results.rows if r["preset"] == name and r["params"] == current(name, r)]
-        accuracy = 100 * np.array([row["accuracy"] for row in rows])
-        seconds = np.array([row["seconds"] for row in rows])
-        ece = 100 * np.mean([row.get("ece", np.nan) for row in rows])
+        found = [r for r in results.rows if r["preset"] == name and r["params"] == current(name, r)]
+        accuracy = 100 * np.array([row["accuracy"] for row in found])
+        seconds = np.array([row["seconds"] for row in found])
+        ece = 100 * np.mean([row.get("ece", np.nan) for row in found])
         published = preset.published_accuracy
-        shown = f"{100 * published:.2f}" if published else "–"
-        few = "" if len(rows) >= seeds else f" of {seeds} asked"
-        print(
-            f"{name:24}{accuracy.mean():15.2f} ± {accuracy.std(ddof=1):.2f}{shown:>11}"
-            f"{ece:10.2f}{seconds.mean():9.1f} ± {seconds.std(ddof=1):.1f}  {len(rows)}{few}"
+        rows.append(
+            [
+                name,
+                f"{accuracy.mean():.2f} ± {accuracy.std(ddof=1):.2f}",
+                f"{100 * published:.2f}" if published else "–",
+                f"{ece:.2f}",
+                f"{seconds.mean():.1f} ± {seconds.std(ddof=1):.1f}",
+                f"{len(found)}" if len(found) >= seeds else f"{len(found)} of {seeds}",
+            ]
         )
+    header = ["preset", "test accuracy in %", "published", "ECE in %", "fit in s", "seeds"]
+    print_table(header, rows, "references")
 
 
 def current(name: str, row: dict) -> str:
@@ -105,7 +108,10 @@ def current(name: str, row: dict) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["choose", "test"])
+    parser.add_argument("what", choices=["choose", "test", "table"])
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
-    {"choose": choose, "test": test}[arguments.what](arguments.seeds)
+    if arguments.what == "table":
+        table(Results("references.json"), arguments.seeds)
+    else:
+        {"choose": choose, "test": test}[arguments.what](arguments.seeds)

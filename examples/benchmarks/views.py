@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from _results import print_table
 from choose_recipes import HALF, validation_split
 from scipy.ndimage import rotate, shift
 
@@ -44,15 +45,16 @@ def main() -> None:
         "8 views shifted by a pixel": shifted(X_val, 1, 8),
         "2 views turned by 8 degrees": turned(X_val, 8),
     }
+    rows: list[list[str]] = []
     for name, augmentation in (("gentle", HALF), ("full", "elastic")):
         model = make_reference_classifier("fast", augmentation=augmentation, random_state=0)
         alone = model.fit(X_train, y_train).predict_proba(X_val)
-        errors = {"as it is": (alone.argmax(axis=1) != y_val).sum()}
+        errors = {"one": (alone.argmax(axis=1) != y_val).sum()}
         for what, copies in views.items():
             mean = np.mean([alone, *map(model.predict_proba, copies)], axis=0)
-            errors[f"with {what}"] = (mean.argmax(axis=1) != y_val).sum()
-        for what, wrong in errors.items():
-            print(f"{name} deformation, {what:38}{wrong:5} of {len(y_val):,} wrong", flush=True)
+            errors[f"one and {what}"] = (mean.argmax(axis=1) != y_val).sum()
+        rows += [[what, name, str(wrong)] for what, wrong in errors.items()]
+    print_table(["views", "augmentation", f"errors of {len(y_val):,}"], rows, "views")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from collections import defaultdict
 from itertools import combinations
 
 import numpy as np
+from _results import print_table
 from choose_recipes import validation_split
 
 from skdigits import make_reference_classifier
@@ -36,7 +37,7 @@ def main() -> None:
         model.fit(deskewer.transform(X_train), y_train)
         voters.append((True, model.predict_proba(deskewer.transform(X_val))))
     labels = model.classes_
-    print(f"errors of {len(y_val):,}       mean    from      to")
+    rows = []
     for n_voters in (1, N_VOTERS):
         counts = defaultdict(list)
         for chosen in combinations(voters, n_voters):
@@ -44,8 +45,10 @@ def main() -> None:
             wrong = int((labels[mean.argmax(axis=1)] != y_val).sum())
             counts[sum(deskewed for deskewed, _ in chosen)].append(wrong)
         for n_deskewed, wrong in sorted(counts.items()):
-            what = f"{n_deskewed} of {n_voters} deskewed"
-            print(f"{what:16}{np.mean(wrong):12.1f}{min(wrong):8}{max(wrong):8}")
+            figures = [f"{np.mean(wrong):.1f}", f"{min(wrong)}", f"{max(wrong)}"]
+            rows.append([f"{n_deskewed} of {n_voters}", *figures])
+    header = ["networks on deskewed digits", f"mean errors of {len(y_val):,}", "fewest", "most"]
+    print_table(header, rows, "votes")
 
 
 if __name__ == "__main__":
