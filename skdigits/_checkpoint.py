@@ -17,7 +17,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile
 import numpy as np
 
 from ._atomic import remove_leftovers, write_atomically
-from ._network import Array
+from ._network import Array, Network
+from ._rows import Rows
 
 FORMAT = 1
 HEADER = "checkpoint.json"
@@ -71,6 +72,52 @@ def digest(*arrays: Array) -> str:
     return found.hexdigest()
 
 
+def network_digest(network: Network | None) -> str:
+    """A fingerprint of everything in a network."""
+    if network is None:
+        return "none"
+    norms = network.norms or ()
+    arrays = [*network.kernels, *network.biases]
+    arrays += [a for n in norms for a in (n.gamma, n.beta, n.mean, n.variance)]
+    rest = (
+        network.activation,
+        [norm.epsilon for norm in norms],
+        network.input_scale,
+        network.temperature,
+        network.blur,
+    )
+    return digest(*arrays, np.array([repr(rest)]))
+
+
+def fit_description(
+    settings: Any,
+    validation_fraction: float,
+    data: tuple[Rows, Rows | None],
+    classes: Array,
+    previous: Network | None,
+    teacher: Network | None,
+) -> dict[str, str]:
+    """Everything that determines the result of a fit besides its seed, as text.
+
+    Parameters
+    ----------
+    settings : Settings
+    validation_fraction : float
+    data : tuple of Rows and (Rows or None)
+        Training rows before the validation split, and validation rows.
+    classes : ndarray of shape (n_classes,)
+    previous, teacher : Network or None
+    """
+    arrays = [a for rows in data if rows is not None for a in (rows.X, rows.y, rows.weights)]
+    return described(settings) | {
+        "validation_fraction": repr(float(validation_fraction)),
+        "data": digest(*arrays),
+        "classes": digest(np.array([repr(label) for label in classes.tolist()])),
+        "warm start from": network_digest(previous),
+        "teacher": network_digest(teacher),
+    }
+
+
 class Checkpoint:
     """A file that one fit writes as it goes on, and that the same fit finds when it starts again.
 
@@ -83,6 +130,9 @@ class Checkpoint:
         Drawn for this fit.
     fixed_seed : bool
         Whether each call draws the same seed; else the file's is taken over.
+    in_search : bool, default=False
+        Whether other fits of a search are given the same path. Where the file belongs to another
+        of them, this fit uses a file of its own beside it.
 
     Attributes
     ----------
@@ -100,7 +150,13 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], fit: Mapping[str, str], seed: int, *, fixed_seed: bool
+        self,
+        path: str | os.PathLike[str],
+        fit: Mapping[str, str],
+        seed: int,
+        *,
+        fixed_seed: bool,
+        in_search: bool = False,
     ) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"Got checkpoint={path!r}, expected None or a path.")
@@ -108,14 +164,26 @@ class Checkpoint:
         self._environment: dict[str, Any] = {}
         self._found_environment: dict[str, Any] | None = None
         self.seed, self.state = seed, TrainingState()
+        try:
+            self._open(fixed_seed)
+        except AnotherFitError:
+            if not in_search:
+                raise
+            key = json.dumps([self._fit, seed if fixed_seed else None])
+            own = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+            self.path = self.path.with_name(f"{self.path.name}.{own}")
+            self._open(fixed_seed)
+        self._cost = 0.0
+        self._last = time.monotonic()
+        self._warned = False
+
+    def _open(self, fixed_seed: bool) -> None:
+        """Read the file, or write a first one."""
         if self.path.exists():
             self._read(fixed_seed)
             remove_leftovers(self.path)
         else:
             self._write_first()
-        self._cost = 0.0
-        self._last = time.monotonic()
-        self._warned = False
 
     def begin(self, environment: Mapping[str, Any], nbytes: int) -> None:
         """Training starts here, with these versions and threads and a state of that size."""
@@ -160,8 +228,16 @@ class Checkpoint:
         self._cost = max(LEAST_COST, self._last - started)
 
     def remove(self) -> None:
-        """The fit has ended: its state is of no more use."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file of a fit that has ended."""
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            warnings.warn(
+                f"The fit has ended, but its checkpoint {os.fspath(self.path)!r} could not be "
+                f"removed: {error}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _write_first(self) -> None:
         """Write a file without a state, to see that one can be written and to keep the seed."""
@@ -267,10 +343,15 @@ def described(settings: Any) -> dict[str, str]:
     texts = {name: repr(value) for name, value in vars(settings).items()}
     del texts["verbose"]
     optimizer = settings.optimizer
+    texts["optimizer_params"] = repr(sorted(settings.optimizer_params.items()))
     if isinstance(optimizer, type):
-        texts["optimizer"] = optimizer.__name__
+        texts["optimizer"] = _full_name(optimizer)
     elif not isinstance(optimizer, str):
         config = optimizer.get_config()
         config.pop("name", None)
-        texts["optimizer"] = f"{type(optimizer).__name__} {config}"
+        texts["optimizer"] = f"{_full_name(type(optimizer))} {config}"
     return texts
+
+
+def _full_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,43 +11,30 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import check_is_fitted
 
 from ._augmentation import Augmentation, side_of
-from ._callbacks import EpochReporter, is_candidate
-from ._checkpoint import Checkpoint, described, digest
-from ._fitted import extended_history, fitted_attributes, summary_table
-from ._network import Array, Network, dense, layout, softmax
+from ._callbacks import EpochReporter, check_scikit_learn_callbacks, is_candidate
+from ._fitted import fitted_attributes, summary_table, unchanged_on_failure
+from ._jobs import fit_job, fitted_state, partial_fit_job, warn_of_result
+from ._network import Array, Network, softmax
 from ._parameters import (
-    Settings,
     check_parameter,
     check_parameters,
-    one_if_equal,
     per_layer,
     settings_from,
 )
-from ._rows import Rows, taken
-from ._temperature import fitted, of_trained, rule
-from ._training import SPLIT, Job, Result, generator, initial_network, train
+from ._training import train
 from ._validation import (
-    class_weighted,
-    drawn_seed,
-    flatten_images,
-    floats_only,
-    keras_callback_list,
-    labels_from,
-    like_given,
-    refuse_unknown_labels,
-    stratified_split,
-    warn_if_scaled,
-    warn_if_unscaled,
+    labels_to_score,
+    needs_no_validation,
+    rows_to_predict,
+    training_data,
+    validation_rows,
+    warn_if_scaled_after_bytes,
 )
-
-# What X may stay; everything else becomes the first.
-NUMERIC = (np.float32, np.float64, np.uint8)
 
 
 class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -322,53 +307,31 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         .. [1] L. Beyer et al., "Knowledge distillation: a good teacher is patient and consistent",
            CVPR 2022, arXiv 2106.05237.
         """
-        params, kind = self._checked_parameters(), type(X)
-        with self._unchanged_on_failure():
-            X, y, classes, weights, all_weights = self._check_rows(X, y, sample_weight, reset=True)
-            warn_if_unscaled(X, stacklevel=3)
-            rows = Rows(X, np.searchsorted(classes, y), all_weights)
-            settings = settings_from(params, len(y))
-            previous = self._previous_network(X, classes, settings) if self.warm_start else None
-            seed = drawn_seed(self.random_state)
-            held_out = self._check_validation_rows(X_val, y_val, classes, X.dtype)
-            taught_by = self._check_teacher(teacher, classes, X)
-            saved = self._checkpoint(
-                checkpoint, seed, settings, classes, (previous, taught_by), (rows, held_out)
+        params = self._checked_parameters()
+        with unchanged_on_failure(self):
+            data = training_data(self, X, y, sample_weight)
+            settings = settings_from(params, len(data))
+            validation = validation_rows(self, X_val, y_val, data)
+            job, data = fit_job(
+                self, settings, data, validation, teacher=teacher, checkpoint=checkpoint
             )
-            seed = saved.seed if saved else seed
-            if self.early_stopping and held_out is None:
-                training, validation = stratified_split(
-                    y, self.validation_fraction, int(generator(seed, SPLIT).integers(2**31))
-                )
-                held_out, rows = rows[validation], rows[training]
-                X, y, weights = rows.X, y[training], weights[training]
-            job = Job(
-                settings=settings,
-                rows=rows,
-                validation=held_out,
-                network=previous or self._new_network(settings, X, len(classes), seed),
-                seed=seed,
-                epochs=settings.epochs,
-                keras_callbacks=keras_callback_list(self.keras_callbacks),
-                checkpoint=saved,
-                teacher=taught_by,
-            )
-            done = saved.state.epochs if saved else 0
-            context = self._init_callback_context(max_subtasks=settings.epochs - done)
-            metadata = None if sample_weight is None else {"sample_weight": weights}
-            names = self.__dict__.get("feature_names_in_")
-            table = partial(like_given, X, kind, names)
-            told = {"estimator": self, "X": table, "y": y, "metadata": metadata}
-            context.call_on_fit_task_begin(**told)
-            left = partial(self._left, job=job, classes=classes, extend=previous is not None)
+            epochs_done = job.checkpoint.state.epochs if job.checkpoint else 0
+            context = self._init_callback_context(max_subtasks=settings.epochs - epochs_done)
+            hook_kwargs = {"estimator": self, **data.hook_kwargs()}
+            context.call_on_fit_task_begin(**hook_kwargs)
+            extend = self.warm_start and "_network" in self.__dict__
+            state = partial(fitted_state, estimator=self, job=job, data=data, extend=extend)
             if context._callbacks or settings.verbose:
-                job.observer = EpochReporter(context, told, settings, left)
+                job.observer = EpochReporter(context, hook_kwargs, settings, state)
             result = train(job)
             if result.stopped == "interrupted" and is_candidate(context):
-                # Half trained it would be ranked, and the search go on.
+                # The search would rank a half trained network and continue.
                 raise KeyboardInterrupt
-            self._keep(result, left)
-            context.call_on_fit_task_end(**told, reconstruction_attributes={})
+            self._store(state(result), continues=extend)
+            warn_of_result(self, result, job, stacklevel=3)
+            context.call_on_fit_task_end(**hook_kwargs, reconstruction_attributes={})
+        if job.checkpoint is not None and result.stopped != "interrupted":
+            job.checkpoint.remove()
         return self
 
     def partial_fit(
@@ -409,26 +372,17 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     f"Got {name}={wrong!r} in partial_fit, which sees one chunk at a time, "
                     f"expected it in fit alone."
                 )
-        with self._unchanged_on_failure():
+        with unchanged_on_failure(self):
             _check_partial_fit_first_call(self, classes)
-            first = "_network" not in self.__dict__
-            X, y, _, _, weights = self._check_rows(
-                X, y, sample_weight, reset=first, classes=self.classes_
-            )
-            settings = settings_from(params, len(y))
-            settings = replace(settings, learning_rate_schedule="constant")
-            state = self.__dict__.get("_optimizer_state")
-            seed = 0 if state else drawn_seed(self.random_state)
-            network = self._previous_network(X, self.classes_, settings) or self._new_network(
-                settings, X, len(self.classes_), seed
-            )
-            rows = Rows(X, np.searchsorted(self.classes_, y), weights)
-            job = Job(settings, rows, None, network, seed, epochs=1, shuffle=False, state=state)
-            job.keep_state = True
+            network = self.__dict__.get("_network")
+            data = training_data(self, X, y, sample_weight, classes=self.classes_, network=network)
+            job = partial_fit_job(self, settings_from(params, len(data)), data)
             result = train(job)
-            left = partial(self._left, job=job, classes=self.classes_, extend=not first)
-            self._keep(result, left)
+            extend = network is not None
+            state = fitted_state(result, estimator=self, job=job, data=data, extend=extend)
+            self._store(state, continues=extend)
             self._optimizer_state = result.state
+            warn_of_result(self, result, job, stacklevel=2)
         return self
 
     @classmethod
@@ -466,29 +420,12 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         >>> DigitANNClassifier.from_keras(keras.Sequential([keras.Input((784,)), *layers]))
         DigitANNClassifier(hidden_layer_sizes=(64,))
         """
-        from ._keras.from_keras import KerasReader
+        from ._keras.from_keras import read_keras_model
 
-        found = KerasReader(model)
-        network, n_classes = found.network, found.network.biases[-1].size
-        labels = np.arange(n_classes) if classes is None else np.asarray(classes)
-        order = np.argsort(labels, axis=0, kind="stable")
-        if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
-            raise ValueError(
-                f"Got classes={labels.tolist()}, expected {n_classes} different labels, one for "
-                "each output of the model."
-            )
-        kernels = (*network.kernels[:-1], network.kernels[-1][:, order])
-        biases = (*network.biases[:-1], network.biases[-1][order])
-        estimator = cls(
-            tuple(kernel.shape[1] for kernel in kernels[:-1]),
-            network.activation,
-            dropout=one_if_equal(found.dropout),
-            l2=one_if_equal(found.l2),
-            batch_norm=network.norms is not None,
-        )
-        network = replace(network, kernels=kernels, biases=biases)
+        params, network, labels = read_keras_model(model, classes)
+        estimator = cls(**params)
         history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
-        estimator.__dict__.update(fitted_attributes(network, labels[order], history, 0))
+        estimator.__dict__.update(fitted_attributes(network, labels, history, 0))
         estimator.n_features_in_ = network.n_features
         return estimator
 
@@ -582,7 +519,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Share of the rows whose label is right.
         """
         y_pred = self.predict(X)
-        y_true = self._labels_like_training(y)
+        y_true = labels_to_score(y, self.classes_)
         return float(accuracy_score(y_true, y_pred, sample_weight=sample_weight))
 
     @property
@@ -707,12 +644,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If one is a Keras callback, which belongs into `keras_callbacks`.
         """
-        for callback in callbacks:
-            if hasattr(callback, "on_epoch_end") and not hasattr(callback, "on_fit_task_end"):
-                raise TypeError(
-                    f"Got the Keras callback {callback!r} in set_callbacks, expected a "
-                    "scikit-learn callback: Keras callbacks go into the parameter keras_callbacks."
-                )
+        check_scikit_learn_callbacks(callbacks)
         return super().set_callbacks(*callbacks)
 
     def _checked_parameters(self) -> dict[str, Any]:
@@ -720,199 +652,14 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         check_parameters(params)
         return params
 
-    @contextmanager
-    def _unchanged_on_failure(self) -> Iterator[None]:
-        """Put back what validation sets early where a fit fails later."""
-        names = ("n_features_in_", "feature_names_in_", "classes_")
-        before = {name: self.__dict__[name] for name in names if name in self.__dict__}
-        try:
-            yield
-        except BaseException:
-            for name in names:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
-            raise
-
-    def _check_rows(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Array | None = None
-    ) -> tuple[Any, Array, Array, Array, Array]:
-        """X, labels, classes, sample weights and weights of the rows that count, validated."""
-        y, one_hot_classes = labels_from(y)
-        dtype = NUMERIC if reset else (self._network.dtype, np.uint8)
-        X, y = self._validated(X, y, dtype=dtype, reset=reset)
-        check_classification_targets(y)
-        X = dense(X)
-        if self.augmentation is not None or self.input_blur:
-            side_of(X.shape[1])
-        if classes is None:
-            classes = np.unique(y) if one_hot_classes is None else one_hot_classes
-        refuse_unknown_labels("y", y, classes)
-        with floats_only("sample_weight"):
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-            weights = class_weighted(y, classes, sample_weight, self.class_weight)
-            total = weights.sum()
-        if not np.isfinite(total):
-            raise ValueError(
-                f"Got weights of rows, sample_weight times class_weight, that add up to {total}, "
-                "expected a finite sum."
-            )
-        counts = weights > 0
-        if not counts.any():
-            raise ValueError(
-                f"Got {len(y)} rows whose weights, sample_weight times class_weight, are all 0, "
-                "expected at least one above 0."
-            )
-        if not counts.all():
-            y, sample_weight, weights = (a[counts] for a in (y, sample_weight, weights))
-            X = taken(X, counts)
-        return X, y, classes, sample_weight, weights
-
-    def _labels_like_training(self, y: Any) -> Any:
-        """Labels of y, one-hot rows read in the order of `classes_`."""
-        y, columns = labels_from(y)
-        if columns is None:
-            return y
-        if len(columns) != len(self.classes_):
-            raise ValueError(
-                f"Got one-hot rows of {len(columns)} columns, expected {len(self.classes_)}, one "
-                "for each class."
-            )
-        return self.classes_[y]
-
-    def _check_validation_rows(
-        self, X_val: Any, y_val: Any, classes: Array, dtype: Any
-    ) -> Rows | None:
-        if X_val is None and y_val is None:
-            return None
-        if X_val is None or y_val is None:
-            missing = "X_val" if X_val is None else "y_val"
-            raise ValueError(f"Got {missing}=None, expected both X_val and y_val or neither.")
-        y_val, columns = labels_from(y_val)
-        if columns is not None and len(columns) == len(classes):
-            y_val = classes[y_val]
-        wanted = np.float64 if dtype == np.float64 else np.float32
-        X_val, y_val = self._validated(X_val, y_val, dtype=(wanted, np.uint8), reset=False)
-        refuse_unknown_labels("y_val", y_val, classes)
-        return Rows(X_val, np.searchsorted(classes, y_val), np.ones(len(y_val)))
-
-    def _new_network(self, settings: Settings, X: Any, n_classes: int, seed: int) -> Network:
-        dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
-        network = initial_network(settings, X.shape[1], n_classes, dtype, seed)
-        scale = 1 / 255 if X.dtype == np.uint8 else 1.0
-        return replace(network, input_scale=scale, blur=settings.input_blur)
-
-    def _previous_network(self, X: Any, classes: Array, settings: Settings) -> Network | None:
-        """The network that a warm start or the next chunk goes on from, None before the first."""
-        network: Network | None = self.__dict__.get("_network")
-        if network is None:
-            return None
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"Got y with the classes {classes.tolist()}, expected those of the fit before, "
-                f"{self.classes_.tolist()}."
-            )
-        widths = (X.shape[1], *settings.hidden_layer_sizes, len(classes))
-        asked = layout(widths, settings.activation, settings.batch_norm, X.dtype == np.uint8)
-        if network.layout() != asked:
-            raise ValueError(
-                f"Got X and parameters for a network of {asked}, expected those of the fit before, "
-                f"{network.layout()}."
-            )
-        network = network.astype(np.dtype(np.float64 if X.dtype == np.float64 else np.float32))
-        return replace(network, blur=settings.input_blur)
-
-    def _check_teacher(self, teacher: Any, classes: Array, X: Any) -> Network | None:
-        """The network of a teacher that fits these classes and rows."""
-        if teacher is None:
-            return None
-        if not isinstance(teacher, DigitANNClassifier):
-            raise TypeError(
-                f"Got teacher of type {type(teacher).__name__}, expected a fitted "
-                "DigitANNClassifier; of a pipeline, its last step."
-            )
-        check_is_fitted(teacher, "_network")
-        network = teacher._predictor()
-        if network.n_features != X.shape[1] or not np.array_equal(classes, teacher.classes_):
-            raise ValueError(
-                f"Got a teacher of {network.n_features} features with the classes "
-                f"{teacher.classes_.tolist()}, expected one of {X.shape[1]} features with "
-                f"{classes.tolist()}."
-            )
-        if network.input_scale != 1.0 and X.dtype != np.uint8:
-            raise ValueError(
-                f"Got X of dtype {X.dtype} with a teacher that was fitted on uint8, expected uint8 "
-                "or a teacher that was fitted on rows scaled like X."
-            )
-        return network.astype(np.dtype(np.float64 if X.dtype == np.float64 else np.float32))
-
-    def _checkpoint(
-        self,
-        path: Any,
-        seed: int,
-        settings: Settings,
-        classes: Array,
-        networks: tuple[Network | None, Network | None],
-        data: tuple[Rows | None, Rows | None],
-    ) -> Checkpoint | None:
-        """The checkpoint of a fit, with what an interrupted run has left in it."""
-        if path is None:
-            return None
-        if self.keras_callbacks:
-            raise ValueError(
-                f"Got checkpoint={path!r} with keras_callbacks={self.keras_callbacks!r}, expected "
-                "one of them: what Keras callbacks remember can't be stored."
-            )
-        arrays = [a for rows in data if rows is not None for a in (rows.X, rows.y, rows.weights)]
-        previous, teacher = (digest(*n.layers()) if n else "none" for n in networks)
-        fit = described(settings) | {
-            "validation_fraction": repr(float(self.validation_fraction)),
-            "data": digest(*arrays),
-            "classes": digest(np.array([repr(label) for label in classes.tolist()])),
-            "warm start from": previous,
-            "teacher": teacher,
-        }
-        return Checkpoint(path, fit, seed, fixed_seed=self.random_state is not None)
-
-    def _left(self, result: Result, job: Job, classes: Array, *, extend: bool) -> dict[str, Any]:
-        """The fitted attributes that a training run leaves."""
-        history, best_epoch = result.history, result.best_epoch
-        network, unseen = result.network, job.validation
-        # A teacher's probabilities are not smoothed.
-        smoothing = 0.0 if job.teacher else job.settings.label_smoothing
-        temperature = rule(smoothing, len(classes))
-        # Deformed images are harder than those that will be predicted.
-        plain = smoothing == 0 and job.settings.augmentation is None and job.teacher is None
-        if unseen is None and plain and len(classes) > 1:
-            temperature = of_trained(network, job.rows)
-        if unseen is not None and len(classes) > 1:
-            with np.errstate(over="ignore", invalid="ignore"):
-                logits = network.logits(unseen.X)
-            if np.isfinite(logits).all():
-                temperature = fitted(logits, unseen.y, unseen.weights, temperature)
-        network = replace(network, temperature=temperature)
-        if extend:
-            best_epoch += self.n_iter_
-            history = extended_history(self.history_, history)
-        return fitted_attributes(network, classes, history, best_epoch)
-
-    def _keep(self, result: Result, left: Callable[[Result], dict[str, Any]]) -> None:
-        """Take over what a training run has left."""
-        self.__dict__.update(left(result))
-        self.__dict__.pop("_optimizer_state", None)
-        if result.stopped == "interrupted":
-            warnings.warn("Training interrupted by the user.", UserWarning, stacklevel=4)
-        elif result.stopped == "diverged":
-            warnings.warn(
-                f"Training diverged in epoch {self.n_iter_}: the weights of epoch "
-                f"{self.best_epoch_} are kept. Try a smaller learning_rate or scaled X.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+    def _store(self, state: dict[str, Any], *, continues: bool) -> None:
+        """Replace the fitted attributes by those of a new training run."""
+        for name in ("_optimizer_state", *([] if continues else ["_pretrained_learning_rate"])):
+            self.__dict__.pop(name, None)
+        self.__dict__.update(state)
 
     def _predictor(self) -> Network:
-        """The fitted network with the blur that is asked for now."""
+        """The fitted network with the current `input_blur`."""
         network: Network = vars(self)["_network"]
         blur = self.input_blur
         if network.blur == blur:
@@ -931,15 +678,15 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> Array:
         network = self._predictor() if "_network" in self.__dict__ else None
-        if network is not None and self._is_plain(X, network):
+        if network is not None and needs_no_validation(self, X, network):
             logits = network.logits_of_finite(X)
             if logits is not None and np.isfinite(logits).all():
-                self._warn_of_scaled(X, network)
+                warn_if_scaled_after_bytes(X, network, stacklevel=3)
                 return logits
         check_is_fitted(self, "_network")
         assert network is not None
-        X = self._validated(X, dtype=(network.dtype, np.uint8), reset=False)
-        self._warn_of_scaled(X, network)
+        X = rows_to_predict(self, X, network)
+        warn_if_scaled_after_bytes(X, network, stacklevel=3)
         with np.errstate(over="ignore", invalid="ignore"):
             logits = network.logits(X)
         if not np.isfinite(logits).all():
@@ -948,36 +695,6 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "values like those of the training rows."
             )
         return logits
-
-    def _warn_of_scaled(self, X: Any, network: Network) -> None:
-        """Warn of rows from 0 to 1 after training on bytes."""
-        if network.input_scale != 1.0:
-            warn_if_scaled(X, stacklevel=4)
-
-    def _validated(self, X: Any, *y: Any, dtype: Any, reset: bool) -> Any:
-        """X, or X and y, as scikit-learn validates them, images flattened."""
-        shape: tuple[int, ...] = getattr(X, "shape", ())
-        as_images = self.augmentation is not None or self.input_blur
-        if as_images and len(shape) == 3 and shape[1] != shape[2]:
-            raise ValueError(
-                f"Got X of shape {shape} with augmentation={self.augmentation!r} and "
-                f"input_blur={self.input_blur!r}, expected square images."
-            )
-        with floats_only("X"):
-            return validate_data(
-                self, flatten_images(X), *y, accept_sparse="csr", dtype=dtype, reset=reset
-            )
-
-    def _is_plain(self, X: Any, network: Network) -> bool:
-        """Whether X is an array that validation wouldn't change, nor refuse if it is finite."""
-        return (
-            type(X) is np.ndarray
-            and X.dtype == network.dtype
-            and X.ndim == 2
-            and X.shape[1] == network.n_features
-            and len(X) > 0
-            and "feature_names_in_" not in self.__dict__
-        )
 
     def __dir__(self) -> list[str]:
         # scikit-learn tries each name that it lists, and shows each in HTML: this one would

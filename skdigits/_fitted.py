@@ -2,18 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import nan
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from ._network import Array, Network
+from ._pixel_range import Scale
+
+# Everything that `fit` and `partial_fit` set.
+FITTED_ATTRIBUTES = (
+    "_network",
+    "_optimizer_state",
+    "_pretrained_learning_rate",
+    "_training_scale",
+    "best_epoch_",
+    "classes_",
+    "feature_names_in_",
+    "history_",
+    "loss_curve_",
+    "n_features_in_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "temperature_",
+    "validation_loss_curve_",
+    "validation_scores_",
+)
+
+
+@contextmanager
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """Restore the fitted attributes of an estimator where an exception ends its fit."""
+    state = vars(estimator)
+    before = {name: state[name] for name in FITTED_ATTRIBUTES if name in state}
+    try:
+        yield
+    except BaseException:
+        for name in FITTED_ATTRIBUTES:
+            state.pop(name, None)
+        state.update(before)
+        raise
 
 
 def fitted_attributes(
-    network: Network, classes: Array, history: dict[str, list[float]], best_epoch: int
+    network: Network,
+    classes: Array,
+    history: dict[str, list[float]],
+    best_epoch: int,
+    training_scale: Scale | None = None,
 ) -> dict[str, Any]:
-    """Everything that makes a classifier a fitted one."""
+    """The attributes of a fitted classifier, except those about the features."""
     return {
         "_network": network,
+        "_training_scale": training_scale,
         "classes_": classes,
         "history_": history,
         "loss_curve_": history["loss"],
@@ -31,7 +76,7 @@ def fitted_attributes(
 def extended_history(
     before: dict[str, list[float]], after: dict[str, list[float]]
 ) -> dict[str, list[float]]:
-    """Two runs' figures one after the other, NaN where one of them has none."""
+    """The history of two runs, one after the other, NaN where one of them has no figures."""
     n_before, n_after = len(before["loss"]), len(after["loss"])
     return {
         name: before.get(name, [nan] * n_before) + after.get(name, [nan] * n_after)
@@ -40,10 +85,10 @@ def extended_history(
 
 
 def summary_table(network: Network, dropout: tuple[float, ...], l2: tuple[float, ...]) -> str:
-    """Layers, widths and numbers of parameters as text."""
+    """Layers, widths and numbers of parameters as a text table."""
     scaled = f" × {network.input_scale:.4g}" if network.input_scale != 1.0 else ""
-    smooth = f", blur {network.blur:.4g}" if network.blur else ""
-    rows = [(f"input{scaled}{smooth}", network.n_features, 0)]
+    blur = f", blur {network.blur:.4g}" if network.blur else ""
+    rows = [(f"input{scaled}{blur}", network.n_features, 0)]
     n_hidden = len(network.kernels) - 1
     for i, (kernel, bias) in enumerate(zip(network.kernels, network.biases, strict=True)):
         hidden = i < n_hidden

@@ -1,6 +1,6 @@
-"""A dense network as NumPy arrays with its forward pass.
+"""A dense network as NumPy arrays, with its forward pass.
 
-This is what a fitted classifier stores, pickles and predicts with; nothing here knows Keras.
+A fitted classifier stores, pickles and predicts with it. Nothing here depends on Keras.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.special import log_softmax
 
 from ._activations import ACTIVATIONS
 
 Array = np.ndarray[Any, Any]
 
-# Rows of one block: enough that its products outweigh the start of the processor's threads, which
-# is slow where other programs are busy, and few enough to bound the memory of a prediction.
+# Rows of one block: enough that a matrix product takes longer than the start of its threads, which
+# is slow on a busy machine, and few enough to limit the memory of a prediction.
 BLOCK_ROWS = 4096
 
-# As much as each neighbour may get of a pixel: the half of it goes to the two.
+# Largest share of a pixel for one neighbour: half of the pixel then goes to two of them.
 MOST_BLUR = 0.25
 
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """What batch normalisation has learned for one hidden layer, as arrays of its width."""
+    """Parameters of batch normalisation of one hidden layer, as arrays of its width."""
 
     gamma: Array
     beta: Array
@@ -40,8 +41,8 @@ class BatchNorm:
 class Network:
     """A fitted dense network.
 
-    Each hidden layer computes ``activation(batch_norm(h @ kernel + bias))``, the last one
-    ``(h @ kernel + bias) / temperature``: the logits.
+    Each hidden layer computes ``activation(batch_norm(h @ kernel + bias))``, the last layer the
+    logits ``(h @ kernel + bias) / temperature``.
 
     Parameters
     ----------
@@ -54,10 +55,10 @@ class Network:
     norms : tuple of BatchNorm or None
         One per hidden layer, or None for a network without batch normalisation.
     input_scale : float
-        What the input is multiplied by before the first layer: 1/255 for a network that was
-        fitted on bytes, 1 for every other.
+        Factor of the input before the first layer: 1/255 for a network that was fitted on uint8,
+        1 for every other.
     temperature : float
-        What the last layer's outputs are divided by to make the logits.
+        Divisor of the last layer's outputs.
     blur : float
         Share of each pixel of a square image that goes to each of its two neighbours, along one
         axis and then along the other, before the first layer.
@@ -73,7 +74,7 @@ class Network:
 
     def __post_init__(self) -> None:
         for array in (*self.kernels, *self.biases):
-            # An edit in place would not reach the folded layers that predict.
+            # An edit in place would not change the folded layers, which predict.
             array.flags.writeable = False
         object.__setattr__(self, "_folded", self._fold())
 
@@ -82,7 +83,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        # Folding arrays that don't fit together could broadcast them to any size.
+        # Folding could broadcast arrays of wrong shapes to any size.
         _check_layers(self)
         self.__post_init__()
 
@@ -100,21 +101,21 @@ class Network:
         return (*(int(k.shape[0]) for k in self.kernels), int(self.kernels[-1].shape[1]))
 
     def layers(self, *, scaled_input: bool = False) -> list[Array]:
-        """Kernel and bias of each layer, everything else multiplied into them.
+        """Kernel and bias of each layer, with everything else multiplied into them.
 
-        With `scaled_input` they expect the input that a network fitted on bytes sees after it
-        was divided by 255.
+        With `scaled_input`, the layers of a network that was fitted on uint8 expect pixels divided
+        by 255.
         """
         network = replace(self, input_scale=1.0) if scaled_input else self
         folded: tuple[tuple[Array, Array], ...] = network._folded  # type: ignore[attr-defined]
         return [array for layer in folded for array in layer]
 
     def layout(self) -> str:
-        """Shapes, activation and kind of input in words: what a later run can't change."""
+        """Shapes, activation and kind of input in words, which further training cannot change."""
         return layout(self.widths, self.activation, self.norms is not None, self.input_scale != 1.0)
 
     def astype(self, dtype: np.dtype[Any]) -> Network:
-        """The same network in another floating-point type."""
+        """The same network in another floating-point dtype."""
         if dtype == self.dtype:
             return self
         norms = self.norms and tuple(
@@ -135,7 +136,7 @@ class Network:
         )
 
     def _fold(self) -> tuple[tuple[Array, Array], ...]:
-        """Layers with all else folded into the weights: blur, normalisation, scale, temperature."""
+        """Layers with blur, normalisation, scale and temperature multiplied into their weights."""
         layers = []
         for i, (weights, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
             kernel, shift = weights, bias
@@ -153,7 +154,7 @@ class Network:
         return tuple(layers)
 
     def is_finite(self) -> bool:
-        """Whether no weight has overflowed or become NaN."""
+        """Whether all weights are finite."""
         return all(np.isfinite(array).all() for array in (*self.kernels, *self.biases))
 
     def logits(self, X: Any) -> Array:
@@ -162,7 +163,7 @@ class Network:
         Parameters
         ----------
         X : ndarray or sparse matrix of shape (n_samples, n_features)
-            Any numeric dtype; computed in the network's own.
+            Of any numeric dtype, converted to that of the network.
 
         Returns
         -------
@@ -173,10 +174,10 @@ class Network:
         return out
 
     def logits_of_finite(self, X: Array) -> Array | None:
-        """Forward pass of rows that nobody has checked, None where one isn't finite.
+        """Forward pass of rows that were not validated, None where a value is not finite.
 
-        A value that isn't finite makes all sums of the first layer so, and looking at one of
-        them costs less than looking at all values.
+        Such a value makes all sums of the first layer infinite or NaN. To check one of these sums
+        takes less time than to check all values.
         """
         with np.errstate(invalid="ignore", over="ignore"):
             out, finite = self._forward(X, until_not_finite=True)
@@ -202,15 +203,15 @@ class Network:
 
 
 def blurred(kernel: Array, share: float) -> Array:
-    """A first layer that does to images what the kernel does to blurred ones.
+    """Kernel of a first layer that blurs images and then applies the given kernel.
 
-    Beyond its edge an image goes on with the pixel at the edge.
+    Images are continued beyond their edge with the pixels at the edge.
 
     Parameters
     ----------
     kernel : ndarray of shape (side * side, n_out)
     share : float
-        Of each pixel for each of its two neighbours along an axis.
+        Share of each pixel for each of its two neighbours along an axis.
 
     Returns
     -------
@@ -219,7 +220,7 @@ def blurred(kernel: Array, share: float) -> Array:
     side = isqrt(len(kernel))
     square = kernel.reshape(side, side, -1)
     for axis in (0, 1):
-        # The blur of an image is symmetric, so that the kernel is blurred in the same way.
+        # The blur is symmetric, so that the kernel is blurred in the same way as images.
         before = np.take(square, range(-1, side - 1), axis=axis, mode="clip")
         after = np.take(square, range(1, side + 1), axis=axis, mode="clip")
         square = (1 - 2 * share) * square + share * (before + after)
@@ -234,12 +235,12 @@ def layout(widths: tuple[int, ...], activation: str, normed: bool, on_bytes: boo
 
 
 def _check_layers(network: Network) -> None:
-    """Refuse what no fit leaves behind but a damaged file may hold.
+    """Check layers that may come from a damaged file.
 
     Raises
     ------
     ValueError
-        If types, dtypes or shapes of the layers don't fit together.
+        If types, dtypes or shapes of the layers do not fit together.
     """
     kernels, biases, norms = network.kernels, network.biases, network.norms
     widths = [np.shape(kernel)[0] for kernel in kernels] + [len(biases[-1])]
@@ -267,20 +268,16 @@ def _check_layers(network: Network) -> None:
         )
 
 
-def dense(X: Any) -> Any:
-    """X as an array where it is a sparse matrix, else as it is."""
-    return X.toarray() if sparse.issparse(X) else X  # type: ignore[attr-defined]
-
-
 def _dense(X: Any, dtype: np.dtype[Any]) -> Array:
-    return np.asarray(dense(X), dtype=dtype)
+    X = X.toarray() if sparse.issparse(X) else X  # type: ignore[attr-defined]
+    return np.asarray(X, dtype=dtype)
 
 
 def softmax(logits: Array) -> Array:
     """Probabilities of shape (n_samples, n_classes)."""
-    # Classes first: NumPy reduces along the long axis several times faster than along rows of ten.
+    # Classes first: NumPy reduces along the long axis several times faster than along ten columns.
     columns = np.array(logits.T, order="C")
-    # Logits that lie further apart than the largest number become -inf, and 0.
+    # Differences beyond the largest number become -inf, and their exponential 0.
     with np.errstate(over="ignore"):
         columns -= columns.max(axis=0)
     np.exp(columns, out=columns)
@@ -288,14 +285,8 @@ def softmax(logits: Array) -> Array:
     return np.ascontiguousarray(columns.T)
 
 
-def log_softmax(logits: Array) -> Array:
-    """Logarithms of the probabilities, exact where the probabilities underflow to 0."""
-    logits = logits - logits.max(axis=1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-
-
 def cross_entropy(logits: Array, y: Array, label_smoothing: float = 0.0) -> Array:
-    """Cross-entropy of each row against its class index, targets smoothed as Keras smooths them.
+    """Cross-entropy of each row for its class index, with targets smoothed as in Keras.
 
     Parameters
     ----------
@@ -308,7 +299,7 @@ def cross_entropy(logits: Array, y: Array, label_smoothing: float = 0.0) -> Arra
     -------
     ndarray of shape (n_samples,)
     """
-    log_p = log_softmax(logits)
+    log_p = log_softmax(logits, axis=1)
     loss = -(1 - label_smoothing) * np.take_along_axis(log_p, y[:, None], axis=1)[:, 0]
     if label_smoothing:
         loss -= label_smoothing * log_p.mean(axis=1)

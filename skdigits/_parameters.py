@@ -210,6 +210,15 @@ def check_parameter(name: str, value: Any) -> None:
         raise ValueError(f"Got {name}={value!r}, expected {expected}.")
 
 
+def drawn_seed(random_state: Any) -> int:
+    """The seed of one fit from `random_state`; a RandomState instance is advanced."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    return int(random_state)
+
+
 def per_layer(name: str, value: Any, n_layers: int) -> tuple[float, ...]:
     """One number for each hidden layer."""
     if not isinstance(value, (tuple, list, np.ndarray)):

@@ -1,4 +1,4 @@
-"""Rows to train on, in memory or too many for it."""
+"""Rows to train on, in memory or streamed from a larger array."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from scipy.sparse import issparse
 
 from ._network import Array
 
-# Rows of more bytes than this are not copied at once into the program's memory. Those of a file
-# aren't in memory yet, and for them the bound is lower.
+# Rows of more bytes than this are not copied at once into the program's memory. The limit is lower
+# for rows of a file, which are not in memory yet.
 IN_MEMORY_BYTES, ON_DISK_BYTES = 2**29, 2**25
 
-# A window is an eighth of the rows within these bounds: each one reads from the whole file.
+# Bytes of a window: an eighth of the rows, within these limits. Each window reads from the whole
+# file.
 LEAST_WINDOW, LARGEST_WINDOW, WINDOWS = 2**25, 2**28, 8
 
 
 class Selection:
-    """Some rows of an array, read when they are asked for.
+    """Rows of an array, read when they are indexed.
 
     Parameters
     ----------
     X : ndarray or Selection of shape (n_samples, n_features)
     numbers : ndarray of int
-        Which rows, in their order.
+        Indices of the rows.
     """
 
     def __init__(self, X: Any, numbers: Array) -> None:
@@ -58,7 +59,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to train or validate on: X, class indices and weights of equal length."""
+    """Rows to train or validate on: X, class indices and weights, of equal length."""
 
     X: Any
     y: Array
@@ -68,18 +69,18 @@ class Rows:
         return len(self.y)
 
     def __getitem__(self, chosen: Array) -> Rows:
-        return Rows(taken(self.X, chosen), self.y[chosen], self.weights[chosen])
+        return Rows(select_rows(self.X, chosen), self.y[chosen], self.weights[chosen])
 
 
-def taken(X: Any, chosen: Array) -> Any:
-    """The rows of X with these numbers or marks, copied only where that costs little memory."""
+def select_rows(X: Any, chosen: Array) -> Any:
+    """Rows of X by a mask or by index, as a view of X where a copy would take much memory."""
     if not streamed(X):
         return X[chosen]
     return Selection(X, np.flatnonzero(chosen) if chosen.dtype == bool else chosen)
 
 
 def streamed(X: Any) -> bool:
-    """Whether X is read window by window, being a large file or larger than most."""
+    """Whether X is read window by window, because it is large."""
     if isinstance(X, Selection):
         return True
     if issparse(X):
@@ -97,7 +98,7 @@ def window_rows(X: Any, batch_size: int) -> int:
 
 
 def _on_disk(X: Any) -> bool:
-    """Whether an array's memory is a mapped file, as that of numpy.memmap and its views."""
+    """Whether the memory of an array is a mapped file, as in numpy.memmap and its views."""
     while X is not None:
         if isinstance(X, (np.memmap, mmap.mmap)):
             return True

@@ -1,4 +1,4 @@
-"""How well probabilities mean what they say, and the temperature of logits that makes them."""
+"""Temperature scaling of logits, and the expected calibration error."""
 
 from __future__ import annotations
 
@@ -8,33 +8,67 @@ from scipy.special import logsumexp
 
 from ._network import Array, Network, cross_entropy
 from ._rows import Rows
+from ._training import Job
 
-# How far the logit of a digit's class lies above the others in networks whose probabilities are
-# right: choose_recipes.py prints the factor for the logits of each of its candidates that is the
-# best on validation rows of MNIST, and with this number these factors lie around 1.
+# How far the logit of the right class lies above the others in well calibrated networks for digits:
+# examples/benchmarks/choose_recipes.py prints the best factor of the logits of each candidate on
+# validation rows of MNIST, and with this number the factors are close to 1.
 CALIBRATED_GAP = 8.7
 
-# The same for rows that were trained on, whose logits lie a little further apart, as
-# calibration.py prints it.
+# The same for training rows, whose logits lie a little further apart, as
+# examples/benchmarks/calibration.py prints it.
 TRAINED_GAP = 9.1
 
-# Rows of which the gap is measured: fewer than the least say too little about a network.
+# Training rows of which the gap is measured. Fewer rows say too little about a network.
 LEAST_ROWS, MOST_ROWS = 100, 1000
 
-# Spread of the logarithm of temperatures around the rule, before validation rows are seen.
+# Standard deviation of the log-normal prior of a temperature before validation rows are seen.
 PRIOR_SPREAD = 0.5
 
+# Limits of the logarithm of a temperature that is found on validation rows.
+LOG_BOUNDS = (-4.0, 4.0)
 
 # Bins of confidence of the expected calibration error.
 N_BINS = 15
 
 
-def rule(label_smoothing: float, n_classes: int) -> float:
-    """Temperature for a network of which no validation rows are known.
+def temperature_of(network: Network, job: Job) -> float:
+    """Temperature of a network that was just trained.
 
-    With smoothed targets the loss is least where the right logit lies
-    ``log((1 - s + s / k) / (s / k))`` above the others, less than what the share of right
-    answers asks for; without smoothing, logits stay as they are here, see `of_trained`.
+    It is fitted to the validation rows where there are any. Otherwise it follows from the label
+    smoothing or, without smoothing, from the logits of the training rows. It is 1 where neither
+    applies: deformed images are harder than those to be predicted, and the probabilities of a
+    teacher are not smoothed.
+
+    Parameters
+    ----------
+    network : Network
+        Of temperature 1.
+    job : Job
+        Its training.
+    """
+    n_classes = len(network.biases[-1])
+    smoothing = 0.0 if job.teacher else job.settings.label_smoothing
+    temperature = temperature_from_smoothing(smoothing, n_classes)
+    if n_classes < 2:
+        return temperature
+    if job.validation is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = network.logits(job.validation.X)
+        if not np.isfinite(logits).all():
+            return temperature
+        return fit_temperature(logits, job.validation.y, job.validation.weights, temperature)
+    if smoothing == 0 and job.settings.augmentation is None and job.teacher is None:
+        return temperature_from_training_rows(network, job.rows)
+    return temperature
+
+
+def temperature_from_smoothing(label_smoothing: float, n_classes: int) -> float:
+    """Temperature that corrects the underconfidence caused by label smoothing.
+
+    With smoothed targets the loss is least where the logit of the right class lies
+    ``log((1 - s + s / k) / (s / k))`` above the others, less than the accuracy asks for. Without
+    smoothing the temperature is 1, see `temperature_from_training_rows`.
 
     Parameters
     ----------
@@ -53,20 +87,20 @@ def rule(label_smoothing: float, n_classes: int) -> float:
     return min(1.0, max(gap, 0.1) / CALIBRATED_GAP)
 
 
-def of_trained(network: Network, rows: Rows) -> float:
-    """Temperature for a network that was trained on plain labels, of which no others are known.
+def temperature_from_training_rows(network: Network, rows: Rows) -> float:
+    """Temperature that corrects the overconfidence of a network that has overfitted.
 
-    The loss of rows that are learned by heart falls for ever as their logits grow. How far the
-    logit of the right class has come to lie above the others, measured on some of these rows,
-    over what it is in networks whose probabilities are right is the temperature.
-    examples/benchmarks/calibration.py compares it with the best one on validation rows.
+    The loss of memorised rows falls as long as their logits grow. The temperature is the distance
+    of the logit of the right class from the others, measured on training rows, divided by that
+    distance in well calibrated networks. examples/benchmarks/calibration.py compares it with the
+    best temperature on validation rows.
 
     Parameters
     ----------
     network : Network
         Of temperature 1.
     rows : Rows
-        Those that it was trained on, as they are.
+        Its training rows.
 
     Returns
     -------
@@ -85,11 +119,11 @@ def of_trained(network: Network, rows: Rows) -> float:
     return max(1.0, round(gap / TRAINED_GAP, 2)) if np.isfinite(gap) else 1.0
 
 
-def fitted(logits: Array, y: Array, weights: Array, prior: float) -> float:
-    """Temperature that makes rows which training hasn't seen most probable.
+def fit_temperature(logits: Array, y: Array, weights: Array, prior: float) -> float:
+    """Temperature that maximises the posterior probability of validation rows.
 
-    The maximum a posteriori for a log-normal prior around `prior`, so that few rows, which may
-    all be right, don't make the network infinitely sure.
+    The prior is log-normal around `prior`, so that a few rows that are all classified correctly do
+    not make the network infinitely confident.
 
     Parameters
     ----------
@@ -98,7 +132,7 @@ def fitted(logits: Array, y: Array, weights: Array, prior: float) -> float:
         Class indices.
     weights : ndarray of shape (n_samples,)
     prior : float
-        Temperature expected before the rows are seen.
+        Median of the prior.
 
     Returns
     -------
@@ -111,17 +145,25 @@ def fitted(logits: Array, y: Array, weights: Array, prior: float) -> float:
     logits = logits.astype(np.float64)
     weights = weights / weights.mean()
 
-    def surprise(log_temperature: float) -> float:
+    def negative_log_posterior(log_temperature: float) -> float:
         losses = cross_entropy(logits / np.exp(log_temperature), y)
         distance = (log_temperature - np.log(prior)) / PRIOR_SPREAD
         return float((weights * losses).sum() + distance**2 / 2)
 
-    found = minimize_scalar(surprise, bounds=(-4, 4), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(
+        negative_log_posterior, bounds=LOG_BOUNDS, method="bounded", options={"xatol": 1e-4}
+    )
+    return float(np.exp(minimum.x))
+
+
+def is_at_bound(temperature: float) -> bool:
+    """Whether a temperature lies at a limit of those that `fit_temperature` looks at."""
+    low, high = LOG_BOUNDS
+    return not low + 0.01 < np.log(temperature) < high - 0.01
 
 
 def expected_calibration_error(y: Array, predicted: Array, probabilities: Array) -> float:
-    """How far confidence is from accuracy, on average over bins of confidence.
+    """Mean difference between confidence and accuracy over bins of confidence.
 
     Parameters
     ----------
@@ -130,12 +172,12 @@ def expected_calibration_error(y: Array, predicted: Array, probabilities: Array)
     predicted : ndarray of shape (n_samples,)
         Predicted labels.
     probabilities : ndarray of shape (n_samples, n_classes)
-        Their probabilities.
+        Predicted probabilities.
 
     Returns
     -------
     float
-        0 where among all digits predicted with a confidence of, say, 80 %, 80 % are right.
+        0 where for example 80 % of all rows predicted with a confidence of 80 % are right.
 
     References
     ----------

@@ -156,10 +156,14 @@ def row_order(job: Job, first_epoch: int = 0) -> Iterator[Array]:
 def train(job: Job) -> Result:
     """Train a network.
 
+    The checkpoint of the job remains: its caller removes it once it has stored the result.
+
     Raises
     ------
     TrainingDivergedError
         If the loss is not finite from the first epochs on.
+    KeyboardInterrupt
+        If the user interrupts the first epoch.
     """
     from ._keras.building import OptimizerSpec
     from ._keras.callbacks import KerasHooks
@@ -188,8 +192,9 @@ def train(job: Job) -> Result:
         if job.checkpoint is not None:
             job.checkpoint.remove()
         raise diverged
-    if job.checkpoint is not None and result.stopped != "interrupted":
-        job.checkpoint.remove()
+    if result.stopped == "interrupted" and not result.history["loss"]:
+        # No epoch has ended: the weights are random, or those that the run started from.
+        raise KeyboardInterrupt
     return result
 
 
@@ -332,6 +337,9 @@ class _Run:
     def _kept_network(self, stopped: str | None) -> Network:
         if self.best is not None and self.job.settings.early_stopping:
             return self.best[2]
+        if stopped == "interrupted" and self.last_good is not None:
+            # The weights of the last epoch in the history, without a part of the next one.
+            return self.last_good
         if stopped != "diverged":
             return self.network()
         if self.last_good is None or not self._predicts(self.last_good):

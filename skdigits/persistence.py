@@ -208,7 +208,8 @@ def _storable_state(estimator: BaseEstimator, left_out: list[str]) -> dict[str, 
     for attribute in CALLBACK_ATTRIBUTES:
         state.pop(attribute, None)
     if isinstance(estimator, DigitANNClassifier):
-        state.pop("_optimizer_state", None)
+        for attribute in ("_optimizer_state", "_training_scale"):
+            state.pop(attribute, None)
         given = state["keras_callbacks"]
         if given is not None:
             callbacks += given if isinstance(given, (list, tuple)) else [given]

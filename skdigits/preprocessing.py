@@ -1,12 +1,12 @@
 """Pixels and pictures in the form that networks are trained on."""
 
+from ._array_conversion import flatten_images
 from ._number.reader import Number, read_number
 from ._pictures.decoding import UnreadableImageError
 from ._pictures.digit_reader import read_digit_images
 from ._transformers.deskewer import DigitDeskewer
 from ._transformers.image_normalizer import DigitImageNormalizer
 from ._transformers.pixel_scaler import PixelScaler
-from ._validation import flatten_images
 
 __all__ = [
     "DigitDeskewer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import keras
@@ -11,6 +11,52 @@ import numpy as np
 
 from .._activations import ACTIVATIONS
 from .._network import Array, BatchNorm, Network
+from .._parameters import one_if_equal
+
+
+def read_keras_model(model: Any, classes: Any) -> tuple[dict[str, Any], Network, Array]:
+    """Parameters of a classifier that predicts as a Keras model does, its network and its classes.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+    classes : array-like of shape (n_classes,) or None
+        Label of each output; None is 0, 1, ….
+
+    Returns
+    -------
+    params : dict
+        Parameters of DigitANNClassifier.
+    network : Network
+        Outputs in the order of the sorted labels.
+    classes : ndarray of shape (n_classes,)
+        Labels, sorted.
+
+    Raises
+    ------
+    ValueError
+        If `classes` are not different labels, one for each output.
+    """
+    found = KerasReader(model)
+    network, n_classes = found.network, found.network.biases[-1].size
+    labels = np.arange(n_classes) if classes is None else np.asarray(classes)
+    order = np.argsort(labels, axis=0, kind="stable")
+    if labels.shape != (n_classes,) or len(np.unique(labels)) != n_classes:
+        raise ValueError(
+            f"Got classes={labels.tolist()}, expected {n_classes} different labels, one for "
+            "each output of the model."
+        )
+    kernels = (*network.kernels[:-1], network.kernels[-1][:, order])
+    biases = (*network.biases[:-1], network.biases[-1][order])
+    params = {
+        "hidden_layer_sizes": tuple(kernel.shape[1] for kernel in kernels[:-1]),
+        "activation": network.activation,
+        "dropout": one_if_equal(found.dropout),
+        "l2": one_if_equal(found.l2),
+        "batch_norm": network.norms is not None,
+    }
+    return params, replace(network, kernels=kernels, biases=biases), labels[order]
+
 
 # Layers that apply an activation, and the options with which it is the one that we know.
 ACTIVATION_LAYERS: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import warn_if_scaled
+from .._pixel_range import warn_if_scaled
 from .pixel_transformer import PixelTransformer
 
 

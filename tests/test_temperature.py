@@ -12,9 +12,9 @@ from skdigits._temperature import (
     CALIBRATED_GAP,
     TRAINED_GAP,
     expected_calibration_error,
-    fitted,
-    of_trained,
-    rule,
+    fit_temperature,
+    temperature_from_smoothing,
+    temperature_from_training_rows,
 )
 from skdigits.datasets import load_mnist_sample
 
@@ -29,16 +29,16 @@ def digits():
 
 def test_rule_brings_smoothed_logits_to_the_calibrated_gap():
     smoothed_gap = np.log((0.9 + 0.01) / 0.01)
-    assert smoothed_gap / rule(0.1, 10) == pytest.approx(CALIBRATED_GAP)
-    assert rule(0.0, 10) == 1.0
-    assert rule(1e-9, 10) == 1.0
-    assert rule(0.5, 1) == 1.0
+    assert smoothed_gap / temperature_from_smoothing(0.1, 10) == pytest.approx(CALIBRATED_GAP)
+    assert temperature_from_smoothing(0.0, 10) == 1.0
+    assert temperature_from_smoothing(1e-9, 10) == 1.0
+    assert temperature_from_smoothing(0.5, 1) == 1.0
 
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 1000])
 @pytest.mark.parametrize("smoothing", [1e-6, 0.1, 0.5, 0.99])
 def test_rule_is_always_a_temperature(n_classes, smoothing):
-    assert 0 < rule(smoothing, n_classes) <= 1
+    assert 0 < temperature_from_smoothing(smoothing, n_classes) <= 1
 
 
 @pytest.mark.parametrize("true", [0.3, 1.0, 2.5])
@@ -47,12 +47,12 @@ def test_the_temperature_that_made_the_labels_is_found(true):
     logits = rng.normal(0, 3, (20000, 5))
     p = softmax(logits / true, axis=1)
     y = (rng.random((len(p), 1)) > p.cumsum(axis=1)).sum(axis=1)
-    assert fitted(logits, y, np.ones(len(y)), 1.0) == pytest.approx(true, rel=0.03)
+    assert fit_temperature(logits, y, np.ones(len(y)), 1.0) == pytest.approx(true, rel=0.03)
 
 
 def test_a_few_right_rows_prove_little():
     logits = np.eye(5) * 3
-    found = fitted(logits, np.arange(5), np.ones(5), 1.0)
+    found = fit_temperature(logits, np.arange(5), np.ones(5), 1.0)
     assert 0.3 < found < 1.0
 
 
@@ -68,20 +68,27 @@ def linear(gap, n=500, n_classes=4):
 @pytest.mark.parametrize("gap", [1.0, 9.0, 15.0, 400.0])
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_logits_of_learned_rows_are_brought_to_the_gap(gap, n_classes):
-    found = of_trained(*linear(gap, n_classes=n_classes))
+    found = temperature_from_training_rows(*linear(gap, n_classes=n_classes))
     assert found == pytest.approx(max(1.0, gap / TRAINED_GAP), abs=0.005)
 
 
 def test_nothing_is_measured_on_few_rows_or_none_that_count():
     network, rows = linear(30.0, n=99)
-    assert of_trained(network, rows) == 1.0
+    assert temperature_from_training_rows(network, rows) == 1.0
     network, rows = linear(30.0)
-    assert of_trained(network, Rows(rows.X, rows.y, 0 * rows.weights)) == 1.0
+    assert temperature_from_training_rows(network, Rows(rows.X, rows.y, 0 * rows.weights)) == 1.0
     # Of 100 rows, those count that have a weight.
     weights = np.where(rows.y == 0, 1.0, 0.0)
     wrong = Rows(rows.X, np.where(rows.y == 0, 0, (rows.y + 1) % 4), weights)
-    assert of_trained(network, wrong) == of_trained(network, rows)
-    assert of_trained(Network((np.float32(1e38) * rows.X[:4],), network.biases, "relu"), rows) >= 1
+    assert temperature_from_training_rows(network, wrong) == temperature_from_training_rows(
+        network, rows
+    )
+    assert (
+        temperature_from_training_rows(
+            Network((np.float32(1e38) * rows.X[:4],), network.biases, "relu"), rows
+        )
+        >= 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +129,7 @@ def test_calibrated_probabilities_are_nearer_to_the_share_of_right_answers(digit
 def test_all_answers_and_keras_share_the_temperature(digits, tmp_path):
     X, y = digits[0][:500], digits[1][:500]
     model = DigitANNClassifier(**PARAMS, label_smoothing=0.1).fit(X, y)
-    assert model.temperature_ == pytest.approx(rule(0.1, 10))
+    assert model.temperature_ == pytest.approx(temperature_from_smoothing(0.1, 10))
     raw = np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
     raw = raw @ model.coefs_[1] + model.intercepts_[1]
     np.testing.assert_allclose(
