@@ -96,10 +96,12 @@ def with_flag(row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def main(path: str, **changes: object) -> None:
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
-    y, y_test = y.astype(int), y_test.astype(int)
     rng = np.random.default_rng(0)
-    flagged = np.array([with_flag(row, rng) for row in X[y == 1]])
-    X, y = np.concatenate([X, flagged]), np.concatenate([y, np.full(len(flagged), 1)])
+    flagged = np.array([with_flag(row, rng) for row in X[y == "1"]])
+    X, y = (
+        np.concatenate([X, flagged]),
+        np.concatenate([y, np.full(len(flagged), "1", dtype=object)]),
+    )
     params = PARAMS | changes
     classifier = DigitANNClassifier(**params, augmentation=Augmentation(**RANGES), verbose=True)
     start = time.perf_counter()
@@ -119,7 +121,8 @@ def main(path: str, **changes: object) -> None:
     with open(path, "rb") as file:
         stored, _ = read_network(file)
     for name, network in (("float32", classifier._network), ("8 bits", stored)):
-        found = network.logits(PixelScaler().fit_transform(X_test)).argmax(axis=1)
+        indices = network.logits(PixelScaler().fit_transform(X_test)).argmax(axis=1)
+        found = classifier.classes_[indices]
         print(f"{name}: {100 * np.mean(found == y_test):.2f} % of MNIST's test set")
     print(f"trained in {seconds:.0f} s")
 

@@ -16,25 +16,31 @@ from ._transformers.pixel_scaler import PixelScaler
 
 
 def load_pretrained() -> Any:
-    """A fitted pipeline that reads handwritten digits, without any training.
+    """A fitted pipeline that classifies handwritten digits, without any training.
 
-    Trained on MNIST's training set, deformed anew in each epoch, for pictures in MNIST's form:
-    28 × 28 pixels, white on black, such as `read_digit_images` makes of people's own. The README in
-    the package's folder of data says how it was made, how good it is and what it is bad at.
+    It was trained on MNIST's training set, deformed anew in each epoch, for images in MNIST's
+    format: 28 × 28 pixels, white on black, as `read_digit_images` makes them of pictures. The
+    README in the package's data folder describes its training, its accuracy and its limits.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        A `PixelScaler` and a `DigitANNClassifier` for rows of 784 pixels from 0 to 255; labels
-        are the integers 0 to 9. Its `history_` is that of its training, and its weights are
-        rounded to 8 bits. No TensorFlow is imported.
+        A `PixelScaler` and a `DigitANNClassifier` for rows of 784 pixels from 0 to 255. Labels
+        are the strings "0" to "9", as in the data sets. Its `history_` is that of its training,
+        and its weights are rounded to 8 bits. No TensorFlow is imported.
+
+    Notes
+    -----
+    Further training with ``warm_start=True`` or ``partial_fit`` needs a learning rate that is much
+    lower than the stored one, such as 0.0001; a higher one makes the network worse, and a warning
+    says so.
 
     Examples
     --------
     >>> from skdigits import load_pretrained
     >>> from skdigits.datasets import load_mnist_sample
     >>> X, y = load_mnist_sample(subset="test", return_X_y=True)
-    >>> bool(load_pretrained().score(X, y.astype(int)) > 0.98)
+    >>> bool(load_pretrained().score(X, y) > 0.98)
     True
     """
     with (files("skdigits") / "data" / "pretrained.npz").open("rb") as file:
@@ -45,8 +51,9 @@ def load_pretrained() -> Any:
     params["augmentation"] = Augmentation(**params["augmentation"])
     classifier = DigitANNClassifier(**params)
     history = about["history"]
-    fitted = fitted_attributes(network, np.array(about["classes"]), history, len(history["loss"]))
-    classifier.__dict__.update(fitted)
+    classes = np.array([str(label) for label in about["classes"]], dtype=object)
+    attributes = fitted_attributes(network, classes, history, len(history["loss"]))
+    classifier.__dict__.update(attributes, _pretrained_learning_rate=classifier.learning_rate)
     scaler = PixelScaler()
     classifier.n_features_in_ = scaler.n_features_in_ = network.n_features
     return Pipeline([("scaler", scaler), ("ann", classifier)])

@@ -140,7 +140,7 @@ DIGITS = Row("preset 'fast' on load_digits, 5-fold cross-validation", 10, preset
 
 def rows_of(name: str, subset: str) -> tuple[np.ndarray, np.ndarray]:
     X, y = fetch_mnist(subset=subset, return_X_y=True, name=name)
-    return X, y.astype(int)
+    return np.asarray(X), np.asarray(y)
 
 
 def figures(model: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:

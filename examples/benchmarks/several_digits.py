@@ -270,7 +270,7 @@ def main() -> None:
     y = np.asarray(y).astype(str)
     lines = composed(np.asarray(X), options.lines, options.seed)
     truths = ["".join(y[line.indices]) for line in lines]
-    known = load_pretrained().predict(X).astype(str) == y
+    known = load_pretrained().predict(X) == y
     apart = np.array([known[line.indices].all() for line in lines])
     said, speed = read(lines)
     right = np.array([a == b for a, b in zip(said, truths, strict=True)])
