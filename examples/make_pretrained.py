@@ -98,10 +98,8 @@ def main(path: str, **changes: object) -> None:
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
     rng = np.random.default_rng(0)
     flagged = np.array([with_flag(row, rng) for row in X[y == "1"]])
-    X, y = (
-        np.concatenate([X, flagged]),
-        np.concatenate([y, np.full(len(flagged), "1", dtype=object)]),
-    )
+    X = np.concatenate([X, flagged])
+    y = np.concatenate([y, np.full(len(flagged), "1", dtype=object)])
     params = PARAMS | changes
     classifier = DigitANNClassifier(**params, augmentation=Augmentation(**RANGES), verbose=True)
     start = time.perf_counter()

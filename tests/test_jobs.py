@@ -109,9 +109,9 @@ def test_interrupt_in_the_first_epoch_is_raised(monkeypatch, method, fitted):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("skdigits._training._Run._call", interrupt)
-    train = (
-        partial(model.partial_fit, classes=np.unique(Y)) if method == "partial_fit" else model.fit
-    )
+    train = model.fit
+    if method == "partial_fit":
+        train = partial(model.partial_fit, classes=np.unique(Y))
     with pytest.raises(KeyboardInterrupt):
         train(X, Y)
     assert attributes_of(model).keys() == before.keys()

@@ -50,6 +50,7 @@ def test_it_trains_on(model, sample):
     X, y = sample
     model = load_pretrained()
     model[-1].set_params(warm_start=True, epochs=1, optimizer="sgd", augmentation=None)
+    model[-1].set_params(learning_rate=1e-4)
     before = model[-1].coefs_[0].copy()
     model.fit(X, y)
     assert not np.array_equal(model[-1].coefs_[0], before)
