@@ -41,9 +41,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Dense neural network for handwritten digits, trained by Keras.
 
     Fully connected layers between the pixels and a softmax over the classes, trained on the
-    cross-entropy in mini-batches. Training runs in Keras and TensorFlow, compiled epoch by
-    epoch; predicting needs NumPy alone. Not limited to digits: any table of numbers and any two
-    or more classes will do.
+    cross-entropy in mini-batches. Training runs in Keras, compiled epoch by epoch; predictions
+    need NumPy alone. It is not limited to digits: X may be any table of numbers, y any labels.
 
     Parameters
     ----------
@@ -58,73 +57,71 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         hidden layers or one per layer, in [0, 1).
     l2 : float or tuple of float, default=0.0
         Penalty ``l2 * sum(w**2)`` on the weights of the hidden layers that is added to the
-        loss, one number or one per layer. scikit-learn's ``alpha`` is divided by the number of
-        rows and by 2, this is not.
+        loss, one number or one per layer. scikit-learn divides its ``alpha`` by the number of
+        rows and by 2.
     batch_norm : bool, default=False
         Batch normalisation [2]_ between each hidden layer and its activation.
     optimizer : str, class or instance, default="adam"
-        A Keras optimizer by name, class or instance. An instance is never used itself: each
-        fit makes a new one from its configuration.
+        A Keras optimizer by name, class or instance. Each fit makes a new optimizer from the
+        configuration of an instance.
     optimizer_params : dict, default=None
         Options of the Keras optimizer, such as ``{"momentum": 0.9}``. Each can be set and
-        searched by itself as ``optimizer__momentum``.
+        searched as ``optimizer__momentum``.
     learning_rate : float, default=0.002
-        Peak learning rate. None takes the optimizer's own.
+        Peak learning rate. None takes the default of the optimizer.
     learning_rate_schedule : {"constant", "cosine", "one_cycle"}, default="one_cycle"
-        "cosine" climbs to `learning_rate` over the first 5 % of the steps, "one_cycle" over the
+        "cosine" rises to `learning_rate` over the first 5 % of the steps, "one_cycle" over the
         first 30 % [3]_; both then fall to 0 along half a cosine.
     batch_size : int or "auto", default="auto"
-        Rows per step, at most the number of rows there are; "auto" is 128.
+        Rows per step, at most the number of training rows; "auto" is 128.
     epochs : int or "auto", default="auto"
-        Passes over the training rows. "auto" is 15, with `augmentation` 20, or for small sets
-        as many as make 1,500 steps, at most 200 where there are hidden layers.
+        Passes over the training rows. "auto" is 15, with `augmentation` 20. For small data
+        sets it is as many as make 1,500 steps, at most 200 with hidden layers.
     label_smoothing : float, default=0.05
-        Share of each target that is spread evenly over the classes [4]_, in [0, 1). More rows
-        are classified correctly with it; `temperature_` makes up for its modest probabilities.
+        Share of each target that is spread evenly over the classes [4]_, in [0, 1). It
+        increases the accuracy; `temperature_` corrects the underconfidence it causes.
     augmentation : {"affine", "elastic"} or Augmentation, default=None
-        Deform each training image anew in each epoch: "affine" turns, scales, shears and
-        shifts it, "elastic" also bends it, an `Augmentation` gives the ranges. For rows that
-        are square images. What comes in from outside of an image has the value that is the
-        median of the outermost pixels. Pixels should have one scale for all of them, as
-        PixelScaler or uint8 gives them: after StandardScaler neighbouring pixels differ in
-        scale and offset.
+        Random deformation of each training image, drawn anew in each epoch: "affine" rotates,
+        scales, shears and shifts it, "elastic" also bends it, an `Augmentation` gives the
+        ranges. Rows must be square images whose pixels have one scale, as after PixelScaler or
+        with uint8: after StandardScaler neighbouring pixels differ in scale and offset. Points
+        outside of an image have the median value of the outermost pixels.
     weight_averaging : bool or float, default=False
-        Predict with an exponential moving average of the weights, and of batch normalisation's
-        statistics, over the steps of training. A number is the average's decay per step; True
-        is 0.998. The decay grows to that value over the first steps.
+        Predict with an exponential moving average of the weights, and of the statistics of
+        batch normalisation, over the steps of training. A number is the decay per step; True
+        is 0.998. The decay rises to that value over the first steps.
     input_blur : float, default=0.0
-        Blur images before they are predicted, training aside: the share of each pixel that goes
-        to each of its two neighbours along an axis, at most 0.25. Deformed training images are
-        blurred by their interpolation, by 1/12 on average; a large network that is trained long
-        on such images reads others better that are about as smooth. For rows that are square
-        images. Read at each prediction, so that it can be changed after `fit`, and multiplied
-        into the first layer's weights, so that it costs nothing. What `fit` finds out on rows as
-        they will be predicted, validation curves, the best epoch and `temperature_`, is with the
-        blur that was set then.
+        Blur of images in predictions, not in training: the share of each pixel that goes to
+        each of its two neighbours along an axis, at most 0.25. The interpolation of
+        `augmentation` blurs training images by 1/12 on average; a large network that was
+        trained long on them classifies images better that are about as smooth. Rows must be
+        square images. The blur is multiplied into the weights of the first layer and takes no
+        time. It can be changed after `fit`; validation curves, `best_epoch_` and
+        `temperature_` belong to the blur during `fit`.
     early_stopping : bool, default=False
-        Hold a stratified share of the rows back, stop after `n_iter_no_change` epochs without a
-        better accuracy on it, and keep the weights of the best epoch, of equal ones that with
-        the lower loss. With `X_val` in `fit`, that is used instead.
+        Hold back a stratified share of the rows, stop after `n_iter_no_change` epochs without
+        a better accuracy on it, and keep the weights of the best epoch; among equal ones that
+        of the lowest loss. `X_val` in `fit` replaces the rows held back.
     validation_fraction : float, default=0.1
-        Share of the rows held back by early stopping.
+        Share of the rows that early stopping holds back.
     n_iter_no_change : int, default=10
         Epochs without improvement that early stopping waits for.
     class_weight : dict or "balanced", default=None
-        Weight per label, or weights inversely proportional to the classes' frequencies;
-        multiplied by `sample_weight`. They also count in the score on the rows that early
-        stopping holds back.
+        Weight of each label, or weights inversely proportional to the class frequencies;
+        multiplied by `sample_weight`. They also weight the rows that early stopping holds
+        back.
     warm_start : bool, default=False
-        Start `fit` from the weights of the fit before, with a new optimizer.
+        Start `fit` from the weights of the previous fit, with a new optimizer.
     keras_callbacks : list of keras.callbacks.Callback, default=None
-        Keras callbacks; each fit uses deep copies. One with batch hooks makes training slower,
-        since its steps then run one by one. They see the weights themselves, not the averages
-        of `weight_averaging`. scikit-learn's own callbacks are given to `set_callbacks`.
+        Keras callbacks; each fit uses deep copies. A callback with batch hooks makes training
+        slower, since its steps then run one by one. Callbacks see the weights themselves, not
+        the averages of `weight_averaging`. `set_callbacks` takes scikit-learn's callbacks.
     random_state : int or numpy.random.RandomState, default=None
         Seed of initial weights, validation split, order of rows, dropout and deformation. An
-        integer gives the same bits each time on the same number of threads with the same
-        versions. No global random generator is read or changed.
+        integer gives the same bits in each fit with the same number of threads and the same
+        versions. Global random generators are neither used nor changed.
     verbose : bool or int, default=False
-        Print a line per epoch.
+        Print one line per epoch.
 
     Attributes
     ----------
@@ -135,31 +132,31 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string column names.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer, read-only, float64 where X was, else float32; normalisation, blur
-        and temperature, which `keras_model_` has in them, apart.
+        Weights of each layer, read-only, of float64 after a fit on float64, else of float32.
+        Normalisation, blur and temperature are not multiplied into them.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     loss_curve_ : list of float
         Training loss of each epoch, penalties included.
     validation_loss_curve_ : list of float or None
-        The same on validation data.
+        Loss of each epoch on validation data.
     validation_scores_ : list of float or None
         Accuracy of each epoch on validation data.
     history_ : dict of str to list of float
-        Figures of each epoch: "loss", "accuracy", "learning_rate" and, with validation data,
-        "val_loss", "val_accuracy". Training figures are taken while the weights change and with
-        dropout on, as Keras has them.
+        Values of each epoch: "loss", "accuracy", "learning_rate" and, with validation data,
+        "val_loss", "val_accuracy". Training values are means over the steps, with dropout, as
+        in Keras.
     n_iter_ : int
         Epochs run.
     best_epoch_ : int
-        The epoch, counted from 1, with the best validation accuracy, of equal ones that with
-        the lower loss; the last one without validation data.
+        Epoch, counted from 1, with the best validation accuracy, among equal ones that of the
+        lowest loss; without validation data the last epoch.
     temperature_ : float
-        What the outputs of the last layer are divided by to make the logits [5]_: found on
-        validation rows where there are some, else by a rule from `label_smoothing`, which by
-        itself makes probabilities too modest; without smoothing from how far the logits of
-        (at least 100) training rows lie apart, as networks that know these by heart are too
-        sure. 1 without all these, and for deformed images or a teacher without smoothing.
+        Divisor of the last layer's outputs that makes the logits [5]_. It is fitted to
+        validation rows where there are any, else computed from `label_smoothing`, which makes
+        a network underconfident; without smoothing it is computed from the logits of at least
+        100 training rows, since a network that has overfitted is overconfident. Otherwise,
+        and without smoothing for deformed images or a teacher, it is 1.
     n_layers_ : int
         Number of layers, counting input and output.
     n_outputs_ : int
@@ -173,11 +170,15 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    uint8 X means pixels: rows stay bytes, each batch is divided by 255, and predictions take
-    the same intensities in any dtype. A warning tells of images in another range than is meant:
-    in `fit` of whole numbers up to 255 that aren't uint8, in predictions of fractions up to 1
-    after bytes. float64 X is computed in float64, everything else in float32. X of shape
-    (n_samples, height, width) is flattened.
+    X of dtype uint8, also in data frames, tables of pyarrow and tensors, holds pixels from 0 to
+    255: rows stay uint8, each batch is divided by 255, and predictions take pixels from 0 to 255
+    of any dtype. float64 X is computed in float64, every other dtype in float32. Images of shape
+    (n_samples, height, width) or (n_samples, height, width, 1), as an array, a tensor or a list
+    of arrays or PIL images, are flattened wherever X is accepted.
+
+    Warnings name X that has another range than expected: whole numbers up to 255 that are not
+    uint8 in `fit`, fractions up to 1 in predictions after a fit on uint8, and validation rows,
+    later chunks or a warm start on another scale than the training rows.
 
     References
     ----------
@@ -269,25 +270,27 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Training rows. uint8 means pixels from 0 to 255.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            Training rows. uint8 means pixels from 0 to 255. Images are an array of shape
+            (n_samples, height, width) or the like, see Notes.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
-            Labels, integers or strings; or one-hot rows, which give the labels 0, 1, ….
+            Labels, integers or strings; or one-hot rows, whose labels are 0, 1, ….
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, none negative. Rows of weight 0 are as good as absent.
+            Weights of the rows, none negative. Rows of weight 0 are left out.
         X_val, y_val : array-likes like X and y, default=None
-            Validation rows, for the curves and for early stopping in place of a split.
+            Validation rows on the scale of X, for the curves and for early stopping in place
+            of a split. In a Pipeline, ``transform_input=["X_val"]`` scales them like X.
         teacher : DigitANNClassifier, default=None
-            A fitted classifier of the same classes, whose probabilities take the place of the
-            labels [1]_: it is shown the rows that this network sees, after scaling and
-            deformation. Neither cloned nor kept.
+            A fitted classifier of the same classes, whose probabilities replace the labels
+            [1]_. It predicts the rows that this network is trained on, after scaling and
+            deformation. It is neither cloned nor stored.
         checkpoint : str or path-like, default=None
             File for the state of a long fit, written every few epochs in at most 2 % of the
-            time. After a crash or Ctrl-C the same call goes on from it and ends with the same
-            bits as a fit that was never interrupted, if the number of threads and the versions
-            are the same. It is removed when the fit ends. Not with `keras_callbacks`, whose
-            state can't be stored.
+            time. After a crash or Ctrl-C the same call resumes the fit and ends with the same
+            bits as without an interruption, if the number of threads and the versions are the
+            same. The file is removed when the fit ends. In a search of scikit-learn's, each
+            candidate resumes from its own state. Not with `keras_callbacks`, whose state
+            cannot be stored.
 
         Returns
         -------
@@ -297,10 +300,13 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or the data are not as expected, if training diverges at once, or if
-            `checkpoint` is a file of another fit.
+            If a parameter or the data are not as expected, if training diverges in the first
+            epochs, or if `checkpoint` is a file of another fit.
         OSError
-            If `checkpoint` can't be written.
+            If `checkpoint` cannot be written.
+        KeyboardInterrupt
+            If the user interrupts the first epoch. Later, training ends with a warning and the
+            weights of the last epoch. A fit that raises an exception changes no attribute.
 
         References
         ----------
@@ -337,20 +343,19 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> DigitANNClassifier:
-        """Train one pass over a chunk of rows, in their order, the optimizer carried on.
+        """Train for one pass over a chunk of rows, in their order, with the same optimizer.
 
-        The learning rate is constant: a schedule would need to know how many chunks there are.
-        Callbacks are for `fit`: none is called here.
+        The learning rate is constant, since the number of chunks is not known. Callbacks are not
+        called.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Rows of this chunk.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            Rows of this chunk, as in `fit`.
         y : array-like of shape (n_samples,)
             Their labels.
         classes : array-like of shape (n_classes,), default=None
-            All labels that any chunk may have; needed at the first call.
+            The labels of all chunks; required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
 
@@ -362,8 +367,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in `fit`; also with early stopping or ``class_weight="balanced"``, which need all
-            rows at once.
+            As in `fit`, and with early stopping or ``class_weight="balanced"``, which need all
+            rows.
         """
         params = self._checked_parameters()
         for name, wrong in (("early_stopping", True), ("class_weight", "balanced")):
@@ -387,22 +392,22 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @classmethod
     def from_keras(cls, model: Any, *, classes: Any = None) -> DigitANNClassifier:
-        """A fitted classifier that predicts as a Keras model does.
+        """Make a fitted classifier that predicts as a Keras model does.
 
         Parameters
         ----------
         model : keras.Sequential
-            Dense layers with one activation that this class knows, their end logits or a
-            softmax. Before them may stand Flatten and Rescaling, among them Dropout and
-            BatchNormalization, before the activation on all layers or on none, or after it.
+            Dense layers with one of the activations of this class, then logits or a softmax.
+            Flatten and Rescaling may precede them. Dropout may stand between them, and
+            BatchNormalization after the activation, or before it in all layers or none.
         classes : array-like of shape (n_classes,), default=None
             Label of each output; None is 0, 1, ….
 
         Returns
         -------
         DigitANNClassifier
-            Fitted, its parameters those of the model's layers. A Rescaling by 1/255 becomes
-            the handling of pixels from 0 to 255 (see Notes); other rescalings and
+            Fitted, with the parameters of the model's layers. After a Rescaling by 1/255 it
+            takes pixels from 0 to 255 as after a fit on uint8; other rescalings and
             normalisations after an activation are multiplied into the weights.
 
         Raises
@@ -410,7 +415,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         TypeError
             If `model` is no keras.Sequential.
         ValueError
-            If it has other layers, which the error names, or `classes` don't fit its outputs.
+            If it has other layers, which the error names, or `classes` do not fit its outputs.
 
         Examples
         --------
@@ -434,9 +439,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Rows as in `fit`.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            As in `fit`.
 
         Returns
         -------
@@ -451,9 +455,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Rows as in `fit`.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            As in `fit`.
 
         Returns
         -------
@@ -467,9 +470,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Rows as in `fit`.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            As in `fit`.
 
         Returns
         -------
@@ -484,9 +486,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Rows as in `fit`.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            As in `fit`.
 
         Returns
         -------
@@ -505,9 +506,8 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Rows as in `fit`.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            As in `fit`.
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
             True labels, or one-hot rows.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -524,23 +524,17 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @property
     def keras_model_(self) -> Any:
-        """A Keras model that computes the same probabilities, built anew at each access.
+        """A new Keras model at each access, which computes the same probabilities.
 
-        It is the caller's own: changing it changes nothing here. Accessing it imports
-        TensorFlow.
+        Changes of it do not change the classifier. The access imports Keras.
         """
         check_is_fitted(self, "_network")
         from ._keras.conversion import keras_model
 
-        n_hidden = len(self._network.kernels) - 1
-        return keras_model(
-            self._predictor(),
-            per_layer("dropout", self.dropout, n_hidden),
-            per_layer("l2", self.l2, n_hidden),
-        )
+        return keras_model(self._predictor(), *self._dropout_and_l2())
 
     def summary(self) -> str:
-        """The fitted network's layers with their widths and numbers of parameters.
+        """Layers of the fitted network with their widths and numbers of parameters.
 
         Returns
         -------
@@ -567,9 +561,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         total                             3,114   0.0 MB as float64
         """
         check_is_fitted(self, "_network")
-        n_hidden = len(self._network.kernels) - 1
-        dropout = per_layer("dropout", self.dropout, n_hidden)
-        return summary_table(self._predictor(), dropout, per_layer("l2", self.l2, n_hidden))
+        return summary_table(self._predictor(), *self._dropout_and_l2())
 
     @property
     def coefs_(self) -> list[Array]:
@@ -587,7 +579,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         deep : bool, default=True
-            Also show the entries of `optimizer_params` as ``optimizer__name``.
+            Whether to add the entries of `optimizer_params` as ``optimizer__name``.
 
         Returns
         -------
@@ -618,7 +610,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if options:
             self.optimizer_params = {**(self.optimizer_params or {}), **options}
         if "input_blur" in params and "_network" in self.__dict__:
-            # Once, and not at each prediction, which refuses what doesn't fit.
+            # Once here instead of at each prediction, which raises the error.
             with suppress(ValueError):
                 self._network = self._predictor()
         return self
@@ -629,10 +621,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         *callbacks : callback instances
-            scikit-learn callbacks. Their tasks are the fit and its epochs, of which early
-            stopping may leave some out. The `fitted_estimator` that a hook may ask for predicts
-            as if the fit had stopped there: with `early_stopping` by the best weights so far. X
-            and y are the rows trained on, those held back left out; of a data frame X is one.
+            scikit-learn callbacks. Their tasks are the fit and its epochs, fewer with early
+            stopping. The `fitted_estimator` of a hook predicts as if the fit had stopped there,
+            with `early_stopping` by the best weights so far. X and y are the training rows
+            without those held back; X is a data frame where it was given as one.
 
         Returns
         -------
@@ -642,7 +634,7 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If one is a Keras callback, which belongs into `keras_callbacks`.
+            If one is a Keras callback, which the parameter `keras_callbacks` takes.
         """
         check_scikit_learn_callbacks(callbacks)
         return super().set_callbacks(*callbacks)
@@ -670,6 +662,11 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         # Predictions change nothing: threads may share an estimator.
         return replace(network, blur=float(blur))
 
+    def _dropout_and_l2(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Parameters of the hidden layers that the network itself does not have."""
+        n_hidden = len(self._network.kernels) - 1
+        return per_layer("dropout", self.dropout, n_hidden), per_layer("l2", self.l2, n_hidden)
+
     def _fitted_network(self, name: str) -> Network:
         network: Network | None = self.__dict__.get("_network")
         if network is None:
@@ -687,18 +684,10 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         assert network is not None
         X = rows_to_predict(self, X, network)
         warn_if_scaled_after_bytes(X, network, stacklevel=3)
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits = network.logits(X)
-        if not np.isfinite(logits).all():
-            raise ValueError(
-                f"Got X with values so large that the outputs overflow {network.dtype}, expected "
-                "values like those of the training rows."
-            )
-        return logits
+        return network.finite_logits(X)
 
     def __dir__(self) -> list[str]:
-        # scikit-learn tries each name that it lists, and shows each in HTML: this one would
-        # import TensorFlow.
+        # scikit-learn evaluates each name for its HTML display: this one would import Keras.
         names = (name for name in object.__dir__(self) if name != "keras_model_")
         return [name for name in names if hasattr(self, name)]
 

@@ -173,6 +173,23 @@ class Network:
         out, _ = self._forward(X, until_not_finite=False)
         return out
 
+    def finite_logits(self, X: Any) -> Array:
+        """Forward pass of rows with finite values.
+
+        Raises
+        ------
+        ValueError
+            If the logits overflow.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self.logits(X)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"Got X with values so large that the outputs overflow {self.dtype}, expected "
+                "values like those of the training rows."
+            )
+        return logits
+
     def logits_of_finite(self, X: Array) -> Array | None:
         """Forward pass of rows that were not validated, None where a value is not finite.
 
