@@ -1,4 +1,4 @@
-"""In which order the gallery shows its examples: from the first step on."""
+"""Order of the examples in the gallery."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ EXAMPLES = [
 
 
 class Order:
-    """Position of an example's file; those that aren't listed come last, by name."""
+    """Position of a file; files that are not listed come last, sorted by name."""
 
     def __init__(self, src_dir: str) -> None:
         self.src_dir = src_dir
@@ -30,5 +30,5 @@ class Order:
         return (EXAMPLES.index(name) if name in EXAMPLES else len(EXAMPLES), name)
 
     def __repr__(self) -> str:
-        # Sphinx compares configurations from build to build.
+        # Sphinx compares the configuration with that of the previous build.
         return "Order"

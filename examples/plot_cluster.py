@@ -1,12 +1,12 @@
 """
-A search on a cluster
-=====================
+How to run a search on a cluster?
+=================================
 
-The candidates of a search don't depend on each other, so they can be fitted by many machines at
-once. joblib, which runs scikit-learn's searches, hands them to a Dask cluster; this one is two
-processes on this machine, and a real one differs by its address alone.
+The candidates of a search are independent, so that several machines can fit them. joblib sends
+them to a Dask cluster. Here the cluster consists of two processes on this machine; for a real one
+only the address differs.
 
-``pip install "skdigits[distributed]"`` brings Dask.
+``pip install "skdigits[distributed]"`` installs Dask.
 """
 
 import time
@@ -22,8 +22,7 @@ from skdigits.datasets import load_mnist_sample
 X, y = load_mnist_sample(subset="train", return_X_y=True)
 
 # %%
-# The cluster. Workers are processes of their own with one thread each, since a fit uses all the
-# threads that it is granted.
+# The workers are processes with one thread each.
 
 cluster = SubprocessCluster(worker_kwargs={"nthreads": 1}, n_workers=2)
 client = Client(cluster)
@@ -31,8 +30,7 @@ client.wait_for_workers(2)
 print(f"{len(client.scheduler_info()['workers'])} workers")
 
 # %%
-# The search is written as without a cluster; ``parallel_config`` says where it runs. What comes
-# back is an ordinary fitted search.
+# The search is written as usual. ``parallel_config`` selects the cluster.
 
 search = RandomizedSearchCV(
     DigitANNClassifier((64,), epochs=8, random_state=0),

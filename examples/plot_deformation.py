@@ -1,9 +1,9 @@
 """
-Deformation seen
-================
+Does data augmentation help?
+============================
 
-A turned, bent or shifted 4 is still a 4. ``augmentation`` shows the network each training digit
-deformed anew in each epoch, and of all that can be done for a dense network this helps the most.
+``augmentation`` deforms each training image randomly in each epoch. For dense networks on images
+it is the most effective regularization.
 """
 
 from skdigits import Augmentation, DigitANNClassifier
@@ -14,48 +14,48 @@ X, y = load_mnist_sample(subset="train", return_X_y=True)
 X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
 
 # %%
-# What the network is shown
-# -------------------------
+# Augmented digits
+# ----------------
 #
-# ``"affine"`` turns, scales, shears and shifts. The digits as they are stand framed on the left.
+# ``"affine"`` rotates, scales, shears and shifts. The original digits have a frame.
 
 _ = DeformedDigitsDisplay.from_augmentation("affine", X[:4], n_views=8)
 
 # %%
-# ``"elastic"`` bends them as well:
+# ``"elastic"`` adds elastic deformation:
 
 _ = DeformedDigitsDisplay.from_augmentation("elastic", X[:4], n_views=8)
 
 # %%
-# An ``Augmentation`` has the ranges, in degrees and in shares of the image's side. Too much of a
-# good thing makes other digits of them, or none:
+# An ``Augmentation`` object sets the ranges, in degrees and as fractions of the image's side. With
+# too large ranges the digits are no longer recognisable:
 
-wild = Augmentation(rotation=70, scale=0.5, shear=0.6, shift=0.2, elastic=0.12)
-_ = DeformedDigitsDisplay.from_augmentation(wild, X[:4], n_views=8)
+too_strong = Augmentation(rotation=70, scale=0.5, shear=0.6, shift=0.2, elastic=0.12)
+_ = DeformedDigitsDisplay.from_augmentation(too_strong, X[:4], n_views=8)
 
 # %%
-# What it brings
-# --------------
+# Effect on the accuracy
+# ----------------------
 #
-# The same network and training three times. Deformation is a part of the compiled training program
-# and costs about as much as another layer.
+# The same network is trained with three settings. Augmentation is part of the compiled training
+# step.
 
 import time
 
 models = {}
-for name, augmentation in {"none": None, "elastic": "elastic", "too wild": wild}.items():
+for name, augmentation in {"none": None, "elastic": "elastic", "too strong": too_strong}.items():
     model = DigitANNClassifier((128, 64), augmentation=augmentation, epochs=30, random_state=0)
     start = time.perf_counter()
     models[name] = model.fit(X, y)
     seconds = time.perf_counter() - start
     print(
-        f"{name:9} training {model.score(X, y):7.2%}, test {model.score(X_test, y_test):.2%}, "
+        f"{name:11} training {model.score(X, y):7.2%}, test {model.score(X_test, y_test):.2%}, "
         f"{seconds:.0f} s"
     )
 
 # %%
-# Digits that the network without deformation gets wrong, most confident first, and what the one
-# with it makes of them:
+# Digits that the network without augmentation misclassifies, most confident first, and below the
+# predictions of the network with augmentation for the same digits:
 
 wrong = models["none"].predict(X_test) != y_test
 _ = DigitGridDisplay.from_estimator(

@@ -1,9 +1,8 @@
 """
-Reading errors and hidden units
-===============================
+Which digits are misclassified, and what do the hidden units detect?
+====================================================================
 
-Which digits does a network get wrong, how sure is it of them, and what do its first layer's units
-look for?
+Look at the errors, the calibration of the probabilities, and the weights of the first layer.
 """
 
 from sklearn.pipeline import make_pipeline
@@ -17,22 +16,21 @@ X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
 
 network = DigitANNClassifier((64,), weight_averaging=True, l2=0.0005, epochs=30, random_state=0)
 model = make_pipeline(PixelScaler(), network).fit(X, y)
-print(f"{model.score(X_test, y_test):.2%} of the test digits are right")
+print(f"{model.score(X_test, y_test):.2%} accuracy on the test digits")
 
 # %%
-# The worst mistakes
-# ------------------
+# Errors with the highest confidence
+# ----------------------------------
 #
-# Under each digit "true → predicted" with the confidence. ``worst_first`` begins with those that
-# the network was surest of. Some are the network's fault, some the writer's.
+# Below each digit is "true → predicted" with the confidence.
 
 _ = DigitGridDisplay.from_estimator(
     model, X_test, y_test, worst_first=True, n_images=16, n_columns=8
 )
 
 # %%
-# What is taken for what
-# ----------------------
+# Confusions
+# ----------
 
 from sklearn.metrics import classification_report, confusion_matrix
 
@@ -49,11 +47,12 @@ for count, true, other in sorted(confused, reverse=True)[:5]:
 print(classification_report(y_test, predicted, digits=3))
 
 # %%
-# Can its probabilities be believed?
-# ----------------------------------
+# Calibration
+# -----------
 #
-# Of the digits that a network is 80 % sure of, 80 % should be right. The closer to the diagonal,
-# the better; the lower panel counts the digits at each confidence.
+# A network is calibrated if 80 % of the digits that it predicts with a confidence of 80 % are
+# correct. The closer to the diagonal, the better. The lower panel counts the digits at each
+# confidence.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -66,7 +65,7 @@ figure, (upper, lower) = plt.subplots(
     2, 1, figsize=(5.4, 5.4), height_ratios=(3, 1), sharex=True, layout="constrained"
 )
 shown = [i for i in range(len(edges) - 1) if (place == i).any()]
-upper.plot([30, 100], [30, 100], "--", color="#8C8C8C", label="as sure as right")
+upper.plot([30, 100], [30, 100], "--", color="#8C8C8C", label="calibrated")
 upper.plot(
     [100 * confidence[place == i].mean() for i in shown],
     [100 * right[place == i].mean() for i in shown],
@@ -74,18 +73,17 @@ upper.plot(
     color="#0072B2",
     label="this network",
 )
-upper.set(ylabel="Right in %")
+upper.set(ylabel="Accuracy in %")
 upper.grid(alpha=0.3)
 upper.legend()
 lower.hist(100 * confidence, bins=100 * edges, color="#0072B2", edgecolor="white")
 lower.set(xlabel="Confidence in %", ylabel="Digits", yscale="log")
 
 # %%
-# What the units look for
-# -----------------------
+# Weights of the first layer
+# --------------------------
 #
-# The first layer's weights are pictures too: a unit answers to ink where its weights are of one
-# colour, and is silenced by ink where they are of the other. Units begin as noise; the strokes and
-# holes are what training put there.
+# The weights of a hidden unit have the shape of an image. Ink on one colour activates the unit,
+# ink on the other colour inhibits it.
 
 _ = HiddenUnitsDisplay.from_estimator(model, n_units=32, n_columns=8)

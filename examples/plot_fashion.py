@@ -1,9 +1,9 @@
 """
-The same class on another task
-==============================
+How does it perform on clothes?
+===============================
 
-Fashion-MNIST has pieces of clothing in MNIST's form: 28 × 28 pixels, ten classes. Nothing in the
-classifier knows that it reads digits, so this needs another data set and no other code.
+Fashion-MNIST has images of clothes in MNIST's format: 28 × 28 pixels and ten classes. The
+classifier is the same, only the data differ.
 """
 
 import time
@@ -23,27 +23,26 @@ try:
     print("Data: Fashion-MNIST")
 except OSError:
     X, y = load_mnist_sample(return_X_y=True)
-    print("Data: the sample of MNIST, since Fashion-MNIST is neither here nor to be had")
+    print("Data: the sample of MNIST, because Fashion-MNIST is not available")
 
 # %%
-# A part of it, for an example that takes seconds. Labels may be any strings.
+# This example uses a subset, so that it runs in seconds. Labels can be strings.
 
 X, X_test, y, y_test = train_test_split(
     X, y, train_size=5000, test_size=1000, random_state=0, stratify=y
 )
 X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=1000, random_state=0, stratify=y)
-print(f"{len(X_train):,} pictures to train, {len(X_val):,} to validate, {len(X_test):,} to test")
+print(f"{len(X_train):,} images to train, {len(X_val):,} to validate, {len(X_test):,} to test")
 _ = DigitGridDisplay(X_train, y_true=y_train).plot(n_images=16, n_columns=8)
 
 # %%
-# The training that the classifier comes with, and that of the preset made for clothes: dropout, and
-# gentle deformations, since clothes stand upright and fill the picture. Both with fewer units than
-# they have by themselves. Clothes are harder than digits, so how sure of its answers a network may
-# be is measured on validation rows; without them it follows a rule that was found on digits.
+# The default settings and the preset ``fashion``, which uses dropout and weak augmentation, both
+# with fewer units than usual. The validation rows are used to estimate ``temperature_``, because
+# the rule that applies without validation rows was calibrated on MNIST.
 
 models = {
-    "as for digits": DigitANNClassifier((256, 128), epochs=20, random_state=0),
-    "the preset fashion": make_reference_classifier(
+    "default settings": DigitANNClassifier((256, 128), epochs=20, random_state=0),
+    "preset fashion": make_reference_classifier(
         "fashion", hidden_layer_sizes=(256, 128), random_state=0
     ),
 }
@@ -54,21 +53,21 @@ for name, model in models.items():
     print(f"{name:20} {model.score(X_test, y_test):.2%} correct, fitted in {seconds:.0f} s")
 
 # %%
-# What it gets wrong, surest mistakes first:
+# The most confident errors:
 
 _ = DigitGridDisplay.from_estimator(
-    models["the preset fashion"], X_test, y_test, worst_first=True, n_images=12, n_columns=6
+    models["preset fashion"], X_test, y_test, worst_first=True, n_images=12, n_columns=6
 )
 
 # %%
-# And what is taken for what:
+# The confusion matrix:
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay
 
 figure, ax = plt.subplots(figsize=(6.4, 6), layout="constrained")
 _ = ConfusionMatrixDisplay.from_estimator(
-    models["the preset fashion"],
+    models["preset fashion"],
     X_test,
     y_test,
     ax=ax,

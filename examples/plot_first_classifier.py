@@ -1,17 +1,17 @@
 """
-A first classifier
-==================
+How to train a digit classifier?
+================================
 
-Train a dense network on handwritten digits, ask it how good it is, and look at what it does. The
-digits come with the package, so this needs no download.
+Train a dense network on the digits of the package, measure its accuracy, and look at its
+predictions. No download is needed.
 """
 
 # %%
-# The digits
-# ----------
+# Data
+# ----
 #
-# 5,000 digits to train on and 1,000 to test with, drawn from MNIST. Each is a row of 28 × 28 = 784
-# pixels from 0 to 255, its label a string.
+# The sample has 5,000 training and 1,000 test digits of MNIST. Each row has 28 × 28 = 784 pixels
+# from 0 to 255. The labels are strings.
 
 from skdigits.datasets import load_mnist_sample
 from skdigits.displays import DigitGridDisplay
@@ -23,12 +23,12 @@ print(X.shape, X.dtype, y[:10])
 _ = DigitGridDisplay(X, y_true=y).plot(n_images=24, n_columns=8)
 
 # %%
-# The classifier
-# --------------
+# Training
+# --------
 #
-# ``DigitANNClassifier`` is a classifier as scikit-learn's own are: construct, fit, score. Behind a
-# :class:`~skdigits.PixelScaler`, which brings the pixels to 0–1, it makes a pipeline, which a
-# notebook shows as a diagram.
+# ``DigitANNClassifier`` has the interface of scikit-learn's classifiers.
+# :class:`~skdigits.PixelScaler` scales the pixels to 0–1. A notebook shows the pipeline as a
+# diagram.
 
 from sklearn.pipeline import make_pipeline
 
@@ -38,26 +38,25 @@ model = make_pipeline(PixelScaler(), DigitANNClassifier(random_state=0))
 model.fit(X, y)
 
 # %%
-# The network that was trained, layer by layer:
+# The layers of the trained network:
 
 print(model[-1].summary())
 
 # %%
-# How good is it?
-# ---------------
+# Evaluation
+# ----------
 
-print(f"{model.score(X, y):.1%} of the training digits are read correctly")
-print(f"{model.score(X_test, y_test):.1%} of the test digits, which it has never seen")
+print(f"{model.score(X, y):.1%} accuracy on the training digits")
+print(f"{model.score(X_test, y_test):.1%} accuracy on the test digits")
 
 # %%
-# Each answer comes with a probability for every class. Here are the first test digits; a frame
-# marks a mistake.
+# ``predict_proba`` returns a probability for each class. These are the first test digits; a frame
+# marks a misclassified digit.
 
 _ = DigitGridDisplay.from_estimator(model, X_test, y_test, n_images=24, n_columns=8)
 
 # %%
-# Whatever scikit-learn does with a classifier works with this one, such as the table of what is
-# taken for what:
+# scikit-learn's metrics and displays work with the classifier, for example the confusion matrix:
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay

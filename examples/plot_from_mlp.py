@@ -1,9 +1,9 @@
 """
-From MLPClassifier in three lines
-=================================
+How to migrate from MLPClassifier?
+==================================
 
-A program with scikit-learn's ``MLPClassifier`` in it needs a new import, a new name, and ``epochs``
-in place of ``max_iter``. Most other names are the same.
+Change the import and the class name, and use ``epochs`` instead of ``max_iter``. Most other names
+are the same.
 """
 
 import time
@@ -29,12 +29,10 @@ mlp = MLPClassifier((128, 64), batch_size=128, max_iter=20, early_stopping=True,
 ann = DigitANNClassifier((128, 64), batch_size=128, epochs=20, early_stopping=True, random_state=0)
 
 # %%
-# They take the same data, stand behind the same scaler and answer the same questions. The first fit
-# in a process also imports TensorFlow and compiles a training program, so that it is shown beside
-# the second. Seconds are those of the machine that made this page, with whatever else it did; the
-# :doc:`benchmarks </speed>` measure more carefully.
+# Both take the same data. The first fit of a process also imports TensorFlow and compiles the
+# training step, so it is shown next to a second fit. For careful timings see :doc:`/speed`.
 
-# MLPClassifier warns if it could have gone on.
+# MLPClassifier warns if training has not converged.
 warnings.filterwarnings("ignore", message="Stochastic Optimizer")
 models = {
     "MLPClassifier": make_pipeline(PixelScaler(), mlp),
@@ -48,16 +46,15 @@ for name, model in models.items():
     print(f"{name:32} {model.score(X_test, y_test):.2%} correct, fitted in {seconds:.1f} s")
 
 # %%
-# What is learnt has the same names, so that code that reads it goes on working:
+# The fitted attributes have the same names:
 
 for name in ("classes_", "n_iter_", "n_layers_", "n_outputs_", "out_activation_"):
     print(f"{name:16} {getattr(mlp, name)!s:46} {getattr(ann, name)}")
 print(f"{'coefs_':16} {[c.shape for c in mlp.coefs_]!s:46} {[c.shape for c in ann.coefs_]}")
 
 # %%
-# Both keep the curves of their training, too. ``MLPClassifier`` has ``alpha`` where this class has
-# ``l2`` (Keras' meaning of it), and ``learning_rate_init`` where it has ``learning_rate``; dropout,
-# batch normalisation, deformation and any Keras optimizer come in addition.
+# Both store learning curves. ``alpha`` corresponds to ``l2`` (with Keras' meaning) and
+# ``learning_rate_init`` to ``learning_rate``.
 
 import matplotlib.pyplot as plt
 

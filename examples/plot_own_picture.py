@@ -1,18 +1,18 @@
 """
-Your own picture
-================
+How to read your own pictures?
+==============================
 
-Digits on paper look nothing like MNIST's: dark on bright, off the middle, any size, on lines, in
-the shade. ``read_digit_images`` brings them into MNIST's form, and ``load_pretrained`` has a
-network that reads them, without any training.
+Digits on paper differ from MNIST's: dark on bright, not centred, of any size, on ruled lines,
+with shadows. ``read_digit_images`` converts them to MNIST's format, and ``load_pretrained``
+returns a network that predicts them.
 """
 
 # %%
-# Pictures to read
-# ----------------
+# Pictures
+# --------
 #
-# In place of your photographs, four drawings: pen strokes on paper, with uneven light, ruled lines
-# and noise. Files would do as well: give ``read_digit_images`` their names.
+# Four drawings replace photographs: pen strokes on paper with uneven light, ruled lines and noise.
+# For your own pictures pass file names to ``read_digit_images``.
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -55,8 +55,8 @@ pictures = [
 ]
 
 # %%
-# What was seen in them
-# ---------------------
+# Predictions
+# -----------
 
 from skdigits import load_pretrained, read_digit_images
 
@@ -66,18 +66,19 @@ print("Rows:", rows.shape, rows.dtype)
 print("Read:", model.predict(rows))
 
 # %%
-# For each picture: itself, what the network gets to see of it, and the probability of each digit.
+# Each picture, the image that the network receives, and the probabilities of the digits:
 
 from skdigits.displays import ReadingDisplay
 
 _ = ReadingDisplay.from_estimator(model, pictures)
 
 # %%
-# What if there is no digit?
-# --------------------------
+# Pictures without a digit
+# ------------------------
 #
-# Then it says so, rather than guess. ``errors="warn"`` or ``"ignore"`` gives a row of zeros in the
-# place of such a picture, for folders with thousands of them.
+# A picture without a digit raises ``UnreadableImageError``. ``errors="warn"`` and
+# ``errors="ignore"`` return a row of zeros for it, which is useful for folders with thousands of
+# pictures.
 
 from skdigits.preprocessing import UnreadableImageError
 
@@ -87,4 +88,4 @@ except UnreadableImageError as error:
     print(error)
 
 # %%
-# On the command line, ``skdigits predict photo.jpg scans/ --explain seen.png`` does all of this.
+# On the command line, ``skdigits predict photo.jpg scans/ --explain seen.png`` does the same.

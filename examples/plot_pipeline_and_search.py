@@ -1,9 +1,9 @@
 """
-A pipeline and a grid search
-============================
+How to tune a network with GridSearchCV?
+========================================
 
-Which width, which dropout? A network's settings are parameters like any other estimator's, so
-scikit-learn's searches find them, and its pipelines keep the scaler inside of each fold.
+The settings of the network are parameters of an estimator. A search tunes them, and a pipeline
+scales the pixels within each fold.
 """
 
 from sklearn.model_selection import GridSearchCV
@@ -20,8 +20,8 @@ model = Pipeline(
 )
 
 # %%
-# The names in a grid are those of the pipeline's step and of its parameter. Training programs are
-# compiled once per architecture and kept, so that the folds and the learning rates share them.
+# Parameter names combine the name of the step and the name of the parameter. The folds and the
+# learning rates of one architecture share a compiled training step.
 
 grid = {
     "ann__hidden_layer_sizes": [(64,), (128, 64), (256, 128)],
@@ -31,14 +31,14 @@ search = GridSearchCV(model, grid, cv=3)
 search.fit(X, y)
 
 # %%
-# ``search`` is a fitted classifier itself: the best candidate, trained on all rows again.
+# The fitted search is a classifier: the best candidate, refitted on all rows.
 
 print("Best:", search.best_params_)
 print(f"{search.best_score_:.2%} in cross-validation")
 print(f"{search.score(X_test, y_test):.2%} on the test digits")
 
 # %%
-# All candidates, as the mean over the folds and the spread between them:
+# Mean and standard deviation over the folds, for each candidate:
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -66,6 +66,6 @@ ax.grid(alpha=0.3)
 _ = ax.legend(title="hidden_layer_sizes")
 
 # %%
-# ``RandomizedSearchCV``, ``HalvingGridSearchCV`` and ``cross_val_score`` work in the same way. The
-# options of the Keras optimizer can be searched too, for example as ``ann__optimizer__beta_1``, and
-# :func:`skdigits.presets.param_grid` has two grids to begin with.
+# ``RandomizedSearchCV``, ``HalvingGridSearchCV`` and ``cross_val_score`` work in the same way.
+# Options of the Keras optimizer are searched as, for example, ``ann__optimizer__beta_1``.
+# :func:`skdigits.presets.param_grid` returns two grids.

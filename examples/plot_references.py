@@ -1,9 +1,9 @@
 """
-Five published networks side by side
-====================================
+How do five published networks compare?
+=======================================
 
-Five small published projects train a dense network on MNIST. Each is a preset here: its layers, its
-regularisation, its optimizer. This trains them all, draws their learning curves and tests them.
+Five small published projects train a dense network on MNIST. Each of them is a preset. This
+example trains all of them, tests them and plots their learning curves.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from skdigits import make_reference_classifier
 from skdigits.datasets import fetch_mnist, load_mnist_sample
 from skdigits.presets import REFERENCES
 
-# Where fetch_mnist keeps the full MNIST after its first call.
+# fetch_mnist stores the full MNIST here after its first call.
 if Path(get_data_home(), "skdigits", "mnist_784.npz").exists():
     load, data = fetch_mnist, "the full MNIST"
 else:
-    load, data = load_mnist_sample, "the sample of MNIST inside the package"
+    load, data = load_mnist_sample, "the embedded sample of MNIST"
 X, y = load(subset="train", return_X_y=True)
 X_test, y_test = load(subset="test", return_X_y=True)
 X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=0.2, random_state=0, stratify=y)
@@ -27,8 +27,8 @@ print(f"Data: {data}, {len(X_train):,} digits to train, {len(X_val):,} to valida
 print(f"{len(X_test):,} to test. The published figures are those of the full MNIST.")
 
 # %%
-# ``X_val`` and ``y_val`` give each epoch a validation accuracy. One of the five stops early by it;
-# the others run through all their epochs.
+# With ``X_val`` and ``y_val`` a validation accuracy is computed after each epoch. One of the five
+# networks uses early stopping.
 
 models = {}
 print(f"\n{'preset':24}{'layers':16}{'parameters':>10}{'epochs':>8}{'tested':>9}{'published':>11}")
@@ -44,12 +44,11 @@ for name, preset in REFERENCES.items():
     )
 
 # %%
-# The curves
-# ----------
+# Learning curves
+# ---------------
 #
-# Training goes on getting better (dashed) when validation (solid) doesn't any more: the distance
-# between the two is what these networks learn by heart. Where dropout is on in training, the dashed
-# line is that of a network with some of its units switched off.
+# Training (dashed) continues to improve when validation (solid) does not: the gap is overfitting.
+# With dropout the training curve is that of a network with disabled units.
 
 from skdigits.displays import TrainingCurveDisplay
 
@@ -59,7 +58,7 @@ display.ax_[0].set_yscale("log")
 _ = display.ax_[1].set_ylim(0.85, 1.005)
 
 # %%
-# What each source says about itself, and what had to be chosen here because it doesn't say:
+# The sources, and the settings that had to be chosen because the source does not state them:
 
 for name, preset in REFERENCES.items():
     print(f"{name}: {preset.source}")

@@ -1,9 +1,9 @@
 """
-Saving and serving
-==================
+How to save and serve a model?
+==============================
 
-A model is trained once and used for years: in another process, on another machine, in a program
-that isn't written in Python, behind an address on the web.
+A trained model is used in other processes, on other machines, in other languages, or by a web
+service.
 """
 
 import tempfile
@@ -24,11 +24,11 @@ model.fit(X, y)
 folder = Path(tempfile.mkdtemp())
 
 # %%
-# A file that is safe to open
-# ---------------------------
+# Saving to a safe file
+# ---------------------
 #
-# ``load`` runs no code from the file, so that a file from a stranger can do no harm, which a pickle
-# can. It imports no TensorFlow, and predictions are the same to the last bit.
+# ``load`` runs no code from the file, in contrast to a pickle. It does not import TensorFlow, and
+# the predictions are identical.
 
 skdigits.save(model, folder / "digits.skdigits")
 start = time.perf_counter()
@@ -38,7 +38,7 @@ print(f"The file has {(folder / 'digits.skdigits').stat().st_size / 1e6:.1f} MB"
 print("Same bits:", np.array_equal(loaded.predict_proba(X_test), model.predict_proba(X_test)))
 
 # %%
-# A damaged file says so:
+# A damaged file raises an error:
 
 content = bytearray((folder / "digits.skdigits").read_bytes())
 content[len(content) // 2] ^= 1
@@ -49,11 +49,11 @@ except ValueError as error:
     print(str(error).replace(str(folder), ""))
 
 # %%
-# Out of Python
-# -------------
+# Export to ONNX
+# --------------
 #
-# As an ONNX model, scaler included, it runs wherever an ONNX runtime does: in C++, Java,
-# JavaScript, on a telephone. ``pip install "skdigits[onnx]"`` brings what the export needs.
+# An ONNX model, including the scaler, runs in C++, Java, JavaScript and on phones. ``pip install
+# "skdigits[onnx]"`` installs the dependencies.
 
 import onnxruntime
 
@@ -66,12 +66,11 @@ print("Same labels:", np.array_equal(labels, model.predict(X_test)))
 print(f"Largest difference: {np.abs(probabilities - model.predict_proba(X_test)).max():.1e}")
 
 # %%
-# Behind an address
+# Serving over HTTP
 # -----------------
 #
-# A service that takes a picture and answers with a digit, out of Python's own library. It is the
-# least that can be called one: ``examples/serving/serve.py`` in the repository adds limits on size
-# and time, a queue that doesn't grow without end, and answers to bad requests.
+# A minimal service that receives a picture and returns a digit. ``examples/serving/serve.py`` in
+# the repository adds limits of size and time and errors for invalid requests.
 
 import io
 import json
@@ -102,7 +101,7 @@ server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 
 # %%
-# What a client sends, here test digits as PNG files, dark on bright and twice as large:
+# The client sends test digits as PNG files, dark on bright and twice as large:
 
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 address = f"http://127.0.0.1:{server.server_port}/"
@@ -118,7 +117,7 @@ server.shutdown()
 server.server_close()
 
 # %%
-# And what came back, drawn:
+# The answers:
 
 from skdigits.displays import DigitGridDisplay
 

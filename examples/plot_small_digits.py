@@ -1,10 +1,9 @@
 """
-Small digits
-============
+Does it work for images of other sizes?
+=======================================
 
-scikit-learn's own ``load_digits`` has digits of 8 × 8 pixels with values from 0 to 16. Nothing in
-the classifier is made for 28 × 28: the same class learns these, deformed in training too, in
-seconds.
+scikit-learn's ``load_digits`` has digits of 8 × 8 pixels with values from 0 to 16. The classifier
+takes square images of any size, also with augmentation.
 """
 
 from sklearn.datasets import load_digits
@@ -18,33 +17,33 @@ X, y = load_digits(return_X_y=True)
 print(X.shape, X.dtype, "values up to", X.max())
 
 # %%
-# Values end at 16, so that a division by 16 takes the place of ``PixelScaler``. It learns nothing
-# from the data and can be done once; in float32 the network computes faster. The digits deformed,
-# gently, since there is little to bend in 8 × 8 pixels:
+# Dividing by 16 replaces ``PixelScaler``. In float32 the network is computed faster than in
+# float64. Augmentation has to be weak for images of 8 × 8 pixels:
 
 X = (X / 16).astype("float32")
-gentle = Augmentation(rotation=8, scale=0.08, shear=0.1, shift=0.03, elastic=0.01)
+weak = Augmentation(rotation=8, scale=0.08, shear=0.1, shift=0.03, elastic=0.01)
 
-_ = DeformedDigitsDisplay.from_augmentation(gentle, X[:4], n_views=8)
+_ = DeformedDigitsDisplay.from_augmentation(weak, X[:4], n_views=8)
 
 # %%
-# Five folds, shuffled, the same for everybody.
+# Cross-validation with five shuffled folds:
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
-deformed = DigitANNClassifier(augmentation=gentle, random_state=0)
+augmented = DigitANNClassifier(augmentation=weak, random_state=0)
 peers = {
     "support vector machine": SVC(),
     "DigitANNClassifier": DigitANNClassifier(random_state=0),
-    "the same, deformed": deformed,
+    "with augmentation": augmented,
 }
 for name, peer in peers.items():
     scores = cross_val_score(peer, X, y, cv=folds)
     print(f"{name:24} {scores.mean():.2%} ± {scores.std():.2%}")
 
 # %%
-# The mistakes of the last one, each digit predicted by the network that hadn't seen it:
+# Errors of the network with augmentation. Each digit is predicted by the network that was not
+# trained on it:
 
-probabilities = cross_val_predict(deformed, X, y, cv=folds, method="predict_proba")
+probabilities = cross_val_predict(augmented, X, y, cv=folds, method="predict_proba")
 _ = DigitGridDisplay.from_predictions(
     X, y, probabilities=probabilities, classes=range(10), worst_first=True, n_images=16, n_columns=8
 )
