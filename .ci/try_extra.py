@@ -12,7 +12,7 @@ from skdigits.datasets import load_mnist_sample
 BRINGS = {
     "plot": "matplotlib",
     "onnx": "skl2onnx",
-    "demo": "gradio",
+    "demo": "starlette",
     "notebook": "ipywidgets",
     "distributed": "distributed",
 }
@@ -51,9 +51,9 @@ def onnx(model, X, y):
 
 
 def demo(model, X, y):
-    import gradio
+    from skdigits._demo.page import make_app
 
-    assert gradio.Sketchpad
+    assert make_app(model).routes
 
 
 def notebook(model, X, y):

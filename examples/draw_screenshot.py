@@ -2,9 +2,8 @@
 The picture of the drawing page
 ===============================
 
-Starts ``skdigits draw``, draws a digit on the page with the mouse of a Chromium without a window
-and writes ``draw.png`` into ``docs/images``. Needs the extra ``demo``, Playwright and a Chromium
-of the system's own.
+Starts ``skdigits draw``, draws a digit on the page with the mouse of a headless Chromium and writes
+``draw.png`` into ``docs/images``. Needs the extra ``demo``, Playwright and an installed Chromium.
 """
 
 import io
@@ -20,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 FILE = Path(__file__).parent.parent / "docs" / "images" / "draw.png"
 
-# A 3, as points in shares of the paper's side: two arcs, of circles above each other.
+# A 3, as points in shares of the pad's side: an arc of a circle above another one.
 STROKE = [
     (x + radius * math.cos(angle / 10), y + radius * math.sin(angle / 10))
     for x, y, radius, angles in [
@@ -38,7 +37,7 @@ def screenshot(address: str, colours: str = "light", width: int = 920) -> bytes:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=options, timeout=120_000)
         page = browser.new_page(
-            viewport={"width": width, "height": 620 if width > 600 else 1000}, color_scheme=colours
+            viewport={"width": width, "height": 600 if width > 600 else 844}, color_scheme=colours
         )
         page.set_default_timeout(180_000)
         page.goto(address)
@@ -49,7 +48,7 @@ def screenshot(address: str, colours: str = "light", width: int = 920) -> bytes:
         for place in places[1:]:
             page.mouse.move(*place, steps=1)
         page.mouse.up()
-        page.wait_for_selector("#answer .digit")
+        page.wait_for_selector("#answer .best")
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(500)
         content = page.screenshot()
@@ -65,6 +64,6 @@ if __name__ == "__main__":
             picture = Image.open(io.BytesIO(screenshot(address)))
         finally:
             process.terminate()
-    # Few colours, and so few bytes.
+    # A palette needs fewer bytes.
     picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(FILE, optimize=True)
     print(FILE, FILE.stat().st_size, "bytes")

@@ -7,7 +7,18 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "scikeras", "matplotlib")
 # What only some need, at some time.
-LATE = (*HEAVY, "skops", "gradio", "dask", "distributed", "PIL", "onnx", "skl2onnx", "onnxruntime")
+LATE = (
+    *HEAVY,
+    "skops",
+    "starlette",
+    "uvicorn",
+    "dask",
+    "distributed",
+    "PIL",
+    "onnx",
+    "skl2onnx",
+    "onnxruntime",
+)
 
 
 def modules_after(code, cwd=None):

@@ -4,10 +4,13 @@ import http.client
 import io
 import json
 import re
+import runpy
 import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,7 @@ from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import read_digit_images
 
 pytest.importorskip("starlette")
-pytest.importorskip("uvicorn")
+uvicorn = pytest.importorskip("uvicorn")
 Image = pytest.importorskip("PIL.Image")
 
 SCRIPT = Path(__file__).parent.parent / "examples" / "serving" / "serve.py"
@@ -198,6 +201,119 @@ def test_it_survives_clients_that_hang_up(service, sample):
             connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n")
             connection.sendall(part)
     assert ask(service, png(sample[0][ROW].reshape(28, 28)))[0] == 200
+
+
+@contextmanager
+def limited_service(monkeypatch, model, **limits):
+    """The service in this process, with other limits."""
+    module = runpy.run_path(str(SCRIPT))
+    # Functions and methods look their limits up there.
+    names = module["make_app"].__globals__
+    for name, value in limits.items():
+        assert name in names
+        monkeypatch.setitem(names, name, value)
+    config = uvicorn.Config(
+        names["make_app"](model), http=names["LimitedProtocol"], log_level="warning"
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def connect(address, sent):
+    connection = socket.create_connection(address, timeout=30)
+    connection.sendall(sent)
+    return connection
+
+
+def unfinished(address, size=10):
+    """A connection that has sent all but one byte of a body."""
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {size + 1}\r\n\r\n"
+    return connect(address, head.encode() + bytes(size))
+
+
+def received(connection):
+    """What the service sends until it closes the connection."""
+    content = b""
+    try:
+        while chunk := connection.recv(1000):
+            content += chunk
+    except ConnectionResetError:
+        pass
+    return content
+
+
+def test_incomplete_heads_are_closed(monkeypatch, model):
+    with limited_service(monkeypatch, model, MAX_HEAD_SECONDS=0.3) as address:
+        health = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+        for sent in (b"", b"POST /predict HTTP/1.1\r\nHost: x\r\nX-", health + b"GET /"):
+            with connect(address, sent) as connection:
+                answer = received(connection)
+                assert answer.endswith(b'{"status":"ok"}') == sent.startswith(health)
+
+
+def test_trickled_heads_are_closed(monkeypatch, model):
+    def trickle(connection):
+        for _ in range(1000):
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+    with (
+        limited_service(monkeypatch, model, MAX_HEAD_SECONDS=0.3) as address,
+        connect(address, b"GET /health HTTP/1.1\r\nX: ") as connection,
+        pytest.raises(ConnectionError),
+    ):
+        trickle(connection)
+
+
+def test_unfinished_bodies_are_answered_and_closed(monkeypatch, model):
+    limits = {"MAX_BODY_SECONDS": 0.5, "MAX_HEAD_SECONDS": 0.2}
+    with (
+        limited_service(monkeypatch, model, **limits) as address,
+        unfinished(address) as connection,
+    ):
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"Got 10 bytes in 0.5 seconds, expected the whole picture." in answer
+
+
+def test_memory_of_all_bodies_is_limited(monkeypatch, model, sample):
+    body = png(sample[0][ROW].reshape(28, 28))
+    with limited_service(monkeypatch, model, MAX_BYTES_HELD=2_500_000) as address:
+        service = (address,)
+        with ExitStack() as stack:
+            held = [stack.enter_context(unfinished(address, 1_000_000)) for _ in range(2)]
+            with unfinished(address, 1_000_000) as connection:
+                assert connection.recv(1000).startswith(b"HTTP/1.1 503")
+            # Small pictures are read all the same.
+            assert ask(service, body)[0] == 200
+            # One more byte finishes a body, which is no picture.
+            held[0].sendall(b"x")
+            assert held[0].recv(1000).startswith(b"HTTP/1.1 422")
+            with unfinished(address, 1_000_000) as connection:
+                connection.sendall(b"x")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 422")
+
+
+def test_number_of_connections_is_limited(monkeypatch, model):
+    with limited_service(monkeypatch, model, MAX_CONNECTIONS=3) as address:
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(unfinished(address))
+            with pytest.raises(ConnectionError):
+                ask((address,), method="GET", path="/health")
+        for _ in range(100):
+            with suppress(ConnectionError):
+                assert ask((address,), method="GET", path="/health")[0] == 200
+                return
+            time.sleep(0.05)
+        pytest.fail("no connection after the others were closed")
 
 
 def test_nothing_has_gone_wrong_in_the_log(service):

@@ -5,17 +5,20 @@
     python examples/serving/serve.py digits.skdigits
     curl --data-binary @seven.png http://127.0.0.1:8000/predict
 
-POST /predict takes a picture of a single digit as the request's body, a PNG or whatever else
+POST /predict takes a picture of a single digit as the request's body, a PNG or another format that
 skdigits.preprocessing.read_digit_images reads, and answers
 
     {"label": "7", "probabilities": {"0": 0.0001, "1": 0.0002, ...}}
 
-GET /health answers {"status": "ok"}. What can't be used is refused with {"error": "why"} and
+GET /health answers {"status": "ok"}. Errors are answered with {"error": "why"} and
 
     400  an empty body            413  more than 8 MB
-    404  another path             422  no picture, or none of a single digit
-    405  another method           503  more pictures are waiting than can be read soon
+    404  another path             422  no picture, or no single digit in it
+    405  another method           503  too many pictures at the same time
     408  a body that takes longer than 10 seconds to arrive
+
+A connection without a complete request head is closed after 10 seconds, and so is one beyond the
+400th. Pictures that are received or wait to be read take at most 100 MB together.
 
 One process uses about one core: start several behind a proxy for more. TensorFlow isn't imported.
 """
@@ -37,13 +40,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 import skdigits
 from skdigits.preprocessing import UnreadableImageError, read_digit_images
 
-MOST_BYTES = 8_000_000
-MOST_SECONDS = 10
-MOST_WAITING = 100
+# Of one request.
+MAX_BYTES = 8_000_000
+MAX_HEAD_SECONDS = 10
+MAX_BODY_SECONDS = 10
+# Of all requests together.
+MAX_BYTES_HELD = 100_000_000
+MAX_WAITING = 100
+MAX_CONNECTIONS = 400
 
 
 class Reader:
@@ -57,24 +66,51 @@ class Reader:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        # Each picture that is being read may take 256 MB, so not as many at once as there are
-        # requests.
+        # Reading a picture may take 256 MB of memory: as many at once as there are cores.
         self._limiter = CapacityLimiter(os.cpu_count() or 1)
+        self._bytes_held = 0
 
     async def predict(self, request: Request) -> Response:
         """Answer a request whose body is a picture."""
-        picture = await _body(request)
-        if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
-            raise HTTPException(503, "Too many requests at once, expected some patience.")
-        return JSONResponse(await to_thread.run_sync(self.read, picture, limiter=self._limiter))
-
-    def read(self, picture: bytes) -> dict[str, Any]:
-        """Read one picture, which takes milliseconds of computing."""
-        file = io.BytesIO(picture)
-        # What the message calls it.
-        file.name = "The body"
+        picture = io.BytesIO()
         try:
-            row = read_digit_images(file)
+            await self._receive(request, picture)
+            if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
+                raise HTTPException(503, "Got too many requests at once. Try again later.")
+            return JSONResponse(await to_thread.run_sync(self.read, picture, limiter=self._limiter))
+        finally:
+            self._bytes_held -= len(picture.getbuffer())
+
+    async def _receive(self, request: Request, picture: io.BytesIO) -> None:
+        """Write the body of a request to `picture`."""
+        size = 0
+        try:
+            async with asyncio.timeout(MAX_BODY_SECONDS):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > MAX_BYTES:
+                        # Received, but not kept: most clients would not see an earlier answer.
+                        continue
+                    if self._bytes_held + len(chunk) > MAX_BYTES_HELD:
+                        raise HTTPException(503, "Got too many requests at once. Try again later.")
+                    self._bytes_held += picture.write(chunk)
+        except TimeoutError:
+            raise HTTPException(
+                408,
+                f"Got {size:,} bytes in {MAX_BODY_SECONDS} seconds, expected the whole picture.",
+            ) from None
+        except ClientDisconnect:
+            raise HTTPException(400, "Got a part of the body, expected all of it.") from None
+        if size > MAX_BYTES:
+            raise HTTPException(413, f"Got {size:,} bytes, expected at most {MAX_BYTES:,}.")
+        if not size:
+            raise HTTPException(400, "Got an empty body, expected a picture.")
+
+    def read(self, picture: io.BytesIO) -> dict[str, Any]:
+        """Read one picture, which takes milliseconds of computing."""
+        picture.name = "The body"  # for error messages
+        try:
+            row = read_digit_images(picture)
         except UnreadableImageError as error:
             raise HTTPException(422, str(error)) from error
         probabilities = self._model.predict_proba(row)[0]
@@ -85,28 +121,28 @@ class Reader:
         }
 
 
-async def _body(request: Request) -> bytes:
-    """The body of a request, refused if it is empty, too large or too slow."""
-    body, size = bytearray(), 0
-    try:
-        async with asyncio.timeout(MOST_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
-                # What is too large is received but not kept: hanging up in the middle, many
-                # clients would never see the answer.
-                if size <= MOST_BYTES:
-                    body += chunk
-    except TimeoutError:
-        raise HTTPException(
-            408, f"Got {size:,} bytes in {MOST_SECONDS} seconds, expected all of the picture."
-        ) from None
-    except ClientDisconnect:
-        raise HTTPException(400, "Got a part of the body, expected all of it.") from None
-    if size > MOST_BYTES:
-        raise HTTPException(413, f"Got {size:,} bytes, expected at most {MOST_BYTES:,}.")
-    if not body:
-        raise HTTPException(400, "Got an empty body, expected a picture.")
-    return bytes(body)
+class LimitedProtocol(H11Protocol):
+    """HTTP/1.1 connections, limited in number and in time without a request.
+
+    uvicorn itself waits for the head of a request, and after an early answer for the rest of the
+    body, without a limit.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._close_if_idle(self.loop.time())
+
+    def _close_if_idle(self, idle_since: float) -> None:
+        now = self.loop.time()
+        if self.cycle is not None and not self.cycle.response_complete:
+            idle_since = now
+        if now - idle_since > MAX_HEAD_SECONDS:
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self.loop.call_later(MAX_HEAD_SECONDS / 10, self._close_if_idle, idle_since)
 
 
 async def _health(request: Request) -> Response:
@@ -142,7 +178,7 @@ def _loaded(path: Path) -> Any:
     model = skdigits.load(path)
     if getattr(model, "n_features_in_", None) != 784 or not hasattr(model, "predict_proba"):
         raise ValueError(f"Got another model in {path}, expected a classifier of 784 pixels.")
-    # What is imported late, and the start of threads, is not for the first request to wait for.
+    # Late imports and the start of threads happen before the first request.
     drawing = np.full((60, 60), 255, np.uint8)
     drawing[10:50, 28:32] = 0
     model.predict_proba(read_digit_images(drawing))
@@ -159,7 +195,14 @@ def main() -> None:
         model = _loaded(args.model)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    uvicorn.run(make_app(model), host=args.host, port=args.port, access_log=False)
+    uvicorn.run(
+        make_app(model),
+        host=args.host,
+        port=args.port,
+        http=LimitedProtocol,
+        ws="none",
+        access_log=False,
+    )
 
 
 if __name__ == "__main__":

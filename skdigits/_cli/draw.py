@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+import os
+import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import webbrowser
 from pathlib import Path
 
-from skdigits._demo.serving import NoGradioError, PortError, has_screen, open_browser, serve
+from skdigits._demo.serving import PortError, serve
 
 from .arguments import refusing
 from .predict import estimator_of
@@ -20,25 +20,15 @@ def draw(model: Path | None, host: str, port: int | None, browser: bool | None) 
 
     def ready(address: str) -> None:
         print(f"Draw at {address} (Ctrl-C ends it)", flush=True)
-        if has_screen() if browser is None else browser:
-            open_browser(address)
+        if _has_screen() if browser is None else browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    with refusing(PortError, NoGradioError), _terminable():
+    with refusing(PortError, ImportError):
         serve(estimator, host, port, ready)
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM clean up as well."""
-
-    def end(*_: object) -> None:
-        raise SystemExit(128 + signal.SIGTERM)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _has_screen() -> bool:
+    """Whether a browser would open in a window, not in the terminal."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,1 +1,1 @@
-"""The drawing page: somebody draws or uploads a digit, the page shows how it is read."""
+"""The drawing page of ``skdigits draw``: a Starlette application and its static files."""

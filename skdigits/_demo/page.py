@@ -1,163 +1,105 @@
-"""Lays the page out, with Gradio."""
+"""The Starlette application: static files, and pictures in, digits out."""
 
 from __future__ import annotations
 
-from importlib.resources import files
+import asyncio
+import os
+import socket
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import gradio as gr
-from fastapi import FastAPI
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
-from .reading import NOTHING_DRAWN, Reader
+from .reading import read
 
-TITLE = "Draw a digit"
+# Limits of one upload, and the number of uploads that are received or read at the same time.
+MAX_BYTES = 20_000_000
+MAX_SECONDS = 30.0
+MAX_UPLOADS = 16
 
-# Bytes of an uploaded file; a photograph of 48 megapixels has fewer.
-MOST_BYTES = 20 * 1024**2
-
-# Seconds after which uploaded files are deleted, and between two looks for such.
-_KEPT = 3600
-_LOOKS = 600
-
-# No font of these is loaded from anywhere.
-_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif")
-_MONO_FONTS = ("ui-monospace", "Consolas", "monospace")
-
-# Lets the browser ask this server alone, whatever Gradio would fetch. Gradio makes functions of
-# the page's own scripts and templates.
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "connect-src 'self'; worker-src 'self' blob:"
-)
-
-_HEADER = f"""<header class="title"><h1>{TITLE}</h1>
-<p>A neural network reads it while you draw. Nothing is sent to anybody else.</p></header>"""
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
 
 
-def make_app(model: Any) -> FastAPI:
-    """The page as a web application.
+def make_app(model: Any, host: str = "localhost") -> Starlette:
+    """The page for a classifier of rows of 784 pixels, served at a host name."""
+    names = {"localhost", host.lower(), socket.gethostname().lower()}
+    limiter = CapacityLimiter(os.cpu_count() or 1)
+    uploads = asyncio.Semaphore(MAX_UPLOADS)
 
-    Parameters
-    ----------
-    model : Pipeline or DigitANNClassifier
-        Fitted on rows of 784 pixels from 0 to 255.
+    async def guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        # Pages of other sites reach this server with a host name of theirs that resolves to this
+        # computer (DNS rebinding), or with cross-site requests, which have another Origin.
+        given, origin = request.headers.get("host", ""), request.headers.get("origin")
+        if not _is_own(given, names):
+            response: Response = PlainTextResponse("Got another computer's name as Host.", 400)
+        elif origin not in (None, f"http://{given}", f"https://{given}"):
+            response = PlainTextResponse("Got a request from another site's page.", 403)
+        else:
+            response = await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
 
-    Returns
-    -------
-    fastapi.FastAPI
-    """
-    theme = gr.themes.Default(
-        primary_hue="blue",
-        neutral_hue="slate",
-        font=[gr.themes.Font(name) for name in _FONTS],
-        font_mono=[gr.themes.Font(name) for name in _MONO_FONTS],
-    ).set(body_text_color_subdued="*neutral_600", body_text_color_subdued_dark="*neutral_400")
-    app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_SelfContained)
-    page = make_page(Reader(model))
-    # Only then does Gradio refuse files that nobody has uploaded.
-    page.has_launched = True
-    return gr.mount_gradio_app(
-        app,
-        page,
-        path="/",
-        footer_links=[],
-        root_path="",
-        show_error=False,
-        max_file_size=MOST_BYTES,
-        ssr_mode=False,
-        enable_monitoring=False,
-        pwa=False,
-        mcp_server=False,
-        theme=theme,
-        css=_text("page.css"),
-    )
+    async def read_upload(request: Request) -> JSONResponse:
+        kind = request.headers.get("content-type", "")
+        if not kind.startswith(("image/", "application/octet-stream")):
+            raise HTTPException(400, f"Got the content type {kind!r:.60}, expected a picture's.")
+        if uploads.locked():
+            raise HTTPException(503, f"Got more than {MAX_UPLOADS} pictures at once. Try again.")
+        async with uploads:
+            body = await _body_of(request)
+            return JSONResponse(await to_thread.run_sync(read, model, body, limiter=limiter))
 
+    async def refuse(request: Request, error: Any) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
-class _SelfContained:
-    """Adds the policy to every answer of an application."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def send_with_policy(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                policy = (b"content-security-policy", _POLICY.encode())
-                message["headers"] = [*message.get("headers", ()), policy]
-            await send(message)
-
-        await self._app(scope, receive, send_with_policy)
+    routes = [
+        Route("/read", read_upload, methods=["POST"]),
+        Route("/labels", JSONResponse([str(label) for label in model.classes_])),
+        Mount("/", StaticFiles(directory=Path(__file__).parent / "static", html=True)),
+    ]
+    guards = [Middleware(BaseHTTPMiddleware, dispatch=guard)]
+    return Starlette(routes=routes, middleware=guards, exception_handlers={HTTPException: refuse})
 
 
-def make_page(reader: Reader) -> gr.Blocks:
-    """The components of the page and what happens when they change.
-
-    Parameters
-    ----------
-    reader : Reader
-
-    Returns
-    -------
-    gradio.Blocks
-    """
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(_LOOKS, _KEPT)) as page:
-        gr.HTML(_HEADER)
-        with gr.Row():
-            with gr.Column(min_width=300):
-                with gr.Tab("Draw") as draw_tab:
-                    pad = gr.HTML(
-                        "",
-                        html_template=_text("pad.html"),
-                        js_on_load=_text("pad.js"),
-                        apply_default_css=False,
-                        elem_id="pad",
-                    )
-                with gr.Tab("Upload") as upload_tab:
-                    picture = gr.Image(
-                        sources=["upload", "clipboard"],
-                        type="filepath",
-                        image_mode=None,
-                        height=360,
-                        show_label=False,
-                        label="Picture of a digit",
-                        buttons=[],
-                        elem_id="picture",
-                    )
-            with gr.Column(min_width=300):
-                answer = gr.HTML(
-                    reader.without(NOTHING_DRAWN), apply_default_css=False, elem_id="answer"
-                )
-        for event in (pad.input, draw_tab.select):
-            _connect(event, reader.drawing, pad, answer)
-        for event in (picture.change, upload_tab.select):
-            # What Gradio makes of files would refuse some of those that can be read here.
-            _connect(event, reader.upload, picture, answer, preprocess=False)
-    return page
+def _is_own(host: str, names: set[str]) -> bool:
+    """Whether a Host header has one of the names or, which cannot be rebound, an IP address."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return "@" not in host and (name in names or bool(ip_address(name)))
+    except ValueError:
+        return False
 
 
-def _connect(event: Any, function: Any, source: Any, target: Any, **options: Any) -> None:
-    """Let an event show what a function makes of a component, at once and for many at a time."""
-    source.async_move_resource_to_block_cache = _unmoved
-    event(
-        function,
-        source,
-        target,
-        queue=False,
-        show_progress="hidden",
-        # While a reading is under way, only the latest one after it matters.
-        trigger_mode="always_last",
-        concurrency_limit=None,
-        api_visibility="private",
-        **options,
-    )
-
-
-async def _unmoved(path: str) -> str:
-    """Gradio's step between an upload and its use, which would also download addresses."""
-    return str(path)
-
-
-def _text(name: str) -> str:
-    return (files(__package__) / name).read_text("utf-8")
+async def _body_of(request: Request) -> bytes:
+    body, size = bytearray(), 0
+    try:
+        async with asyncio.timeout(MAX_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                # The rest of a large file is received, so that the browser shows the error.
+                if size <= MAX_BYTES:
+                    body += chunk
+    except (TimeoutError, ClientDisconnect):
+        message = f"Got {size:,} bytes in {MAX_SECONDS:.0f} seconds, expected the whole picture."
+        raise HTTPException(408, message) from None
+    if not 0 < size <= MAX_BYTES:
+        message = f"Got {size:,} bytes, expected a picture of at most {MAX_BYTES:,}."
+        raise HTTPException(413 if size else 400, message)
+    return bytes(body)
