@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from browser import STROKES, chromium
 from PIL import Image
 
 from skdigits import load_pretrained
@@ -36,27 +36,6 @@ from skdigits._demo import page  # noqa: E402
 PATIENCE = 180
 
 STATIC = Path(page.__file__).parent / "static"
-
-# Strokes through points, as shares of the paper's side.
-STROKES = {
-    0: [[(0.5, 0.15), (0.35, 0.3), (0.32, 0.5), (0.37, 0.75), (0.5, 0.85), (0.64, 0.72),
-         (0.68, 0.5), (0.64, 0.27), (0.5, 0.15)]],
-    1: [[(0.5, 0.15), (0.5, 0.85)]],
-    2: [[(0.33, 0.3), (0.42, 0.17), (0.57, 0.17), (0.66, 0.3), (0.6, 0.48), (0.45, 0.66),
-         (0.32, 0.83), (0.7, 0.83)]],
-    3: [[(0.34, 0.2), (0.5, 0.14), (0.64, 0.22), (0.64, 0.38), (0.48, 0.47), (0.65, 0.57),
-         (0.68, 0.73), (0.52, 0.86), (0.33, 0.8)]],
-    4: [[(0.42, 0.15), (0.3, 0.55), (0.7, 0.55)], [(0.6, 0.3), (0.58, 0.88)]],
-    5: [[(0.66, 0.16), (0.4, 0.16), (0.37, 0.45), (0.55, 0.43), (0.66, 0.57), (0.63, 0.76),
-         (0.48, 0.86), (0.32, 0.79)]],
-    6: [[(0.6, 0.14), (0.44, 0.32), (0.36, 0.55), (0.4, 0.78), (0.53, 0.86), (0.65, 0.75),
-         (0.63, 0.59), (0.5, 0.54), (0.38, 0.64)]],
-    7: [[(0.3, 0.2), (0.7, 0.2), (0.45, 0.85)]],
-    8: [[(0.62, 0.24), (0.5, 0.15), (0.38, 0.25), (0.43, 0.4), (0.6, 0.57), (0.64, 0.73),
-         (0.5, 0.86), (0.36, 0.74), (0.41, 0.57), (0.58, 0.4), (0.62, 0.24)]],
-    9: [[(0.64, 0.3), (0.52, 0.16), (0.38, 0.23), (0.38, 0.4), (0.5, 0.48), (0.62, 0.38),
-         (0.64, 0.3), (0.6, 0.86)]],
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -444,28 +423,15 @@ WIDTHS = {"phone": (390, 844), "desktop": (960, 700)}
 @pytest.fixture(scope="module")
 def browser(sample, tmp_path_factory):
     """Chromium, with a camera that sees a digit of the sample."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("no Chromium is installed")
     video = tmp_path_factory.mktemp("video") / "digit.mjpeg"
     on_paper(sample[0][3]).save(video, "jpeg", quality=95)
     options = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={video}",
     ]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable, args=options, timeout=1000 * PATIENCE
-        )
+    with chromium(*options) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -481,7 +447,7 @@ def open_page(client, browser):
         context.grant_permissions(["clipboard-read", "clipboard-write", "camera"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(1000 * PATIENCE)
+        page.set_default_timeout(60_000)
         page.on("request", lambda request: requested.add(urlsplit(request.url)))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
@@ -556,8 +522,10 @@ def test_browser_answers_during_a_stroke(open_page):
 def test_browser_reads_a_number(open_page, screen):
     page = open_page(screen)
     for place, digit in enumerate((3, 0, 7)):
-        strokes = [[(0.28 * place + 0.9 * (x - 0.3) + 0.06, 0.25 + y / 2) for x, y in stroke]
-                   for stroke in STROKES[digit]]  # fmt: skip
+        strokes = [
+            [(0.32 * place + 0.55 * (x - 0.3) + 0.07, 0.25 + y / 2) for x, y in stroke]
+            for stroke in STROKES[digit]
+        ]
         draw(page, strokes)
     wait_for_digits(page, "307")
     assert page.locator("#answer .seen canvas").count() == 3

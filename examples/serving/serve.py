@@ -1,9 +1,12 @@
 """A small HTTP service that reads handwritten digits.
 
     pip install skdigits starlette uvicorn
-    skdigits train --output digits.skdigits
-    python examples/serving/serve.py digits.skdigits
+    python examples/serving/serve.py
     curl --data-binary @seven.png http://127.0.0.1:8000/predict
+
+It serves the network that comes with skdigits, or a model from a file that skdigits.save or
+`skdigits train --output` wrote. requirements.txt and Containerfile install it without TensorFlow,
+which only training uses.
 
 POST /predict takes a picture of a single digit as the request's body, a PNG or another format that
 skdigits.preprocessing.read_digit_images reads, and answers
@@ -20,7 +23,7 @@ GET /health answers {"status": "ok"}. Errors are answered with {"error": "why"} 
 A connection without a complete request head is closed after 10 seconds, and so is one beyond the
 400th. Pictures that are received or wait to be read take at most 100 MB together.
 
-One process uses about one core: start several behind a proxy for more. TensorFlow isn't imported.
+One process uses about one core: start several behind a proxy for more.
 """
 
 from __future__ import annotations
@@ -174,8 +177,8 @@ def make_app(model: Any) -> Starlette:
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
-def _loaded(path: Path) -> Any:
-    model = skdigits.load(path)
+def _loaded(path: Path | None) -> Any:
+    model = skdigits.load_pretrained() if path is None else skdigits.load(path)
     if getattr(model, "n_features_in_", None) != 784 or not hasattr(model, "predict_proba"):
         raise ValueError(f"Got another model in {path}, expected a classifier of 784 pixels.")
     # Late imports and the start of threads happen before the first request.
@@ -187,7 +190,7 @@ def _loaded(path: Path) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="a file that skdigits.save wrote")
+    parser.add_argument("model", type=Path, nargs="?", help="default: the packaged network")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     args = parser.parse_args()

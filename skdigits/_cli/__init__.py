@@ -234,21 +234,23 @@ def _draw(
 @app.command("export")
 def _export(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A file that train or tune saved.")
+        Path,
+        typer.Argument(metavar="MODEL", help="A file that train or tune saved, or pretrained."),
     ],
     output: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="The ONNX file, such as digits.onnx.")
+        Path,
+        typer.Argument(metavar="OUTPUT", help="An ONNX file, or an HTML page such as digits.html."),
     ],
     dtype: Annotated[
         str | None,
         typer.Option(
             metavar="TYPE",
-            help="Type of the input: float32, float64 or uint8.",
+            help="Type of the ONNX input: float32, float64 or uint8.",
             show_default="that of the network",
         ),
     ] = None,
 ) -> None:
-    """Convert a saved classifier to ONNX, for programs without Python."""
+    """Convert a classifier to ONNX, or to one HTML page on which digits are drawn and read."""
     from .export import export
 
     export(model, output, dtype)
