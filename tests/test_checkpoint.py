@@ -112,8 +112,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("n_epochs", [pytest.param(1, marks=pytest.mark.slow), 4])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "n_epochs"),
+    [
+        ("dropout, averaging, batch norm", 4),
+        ("early stopping", 4),
+        *(pytest.param(case, 1, marks=pytest.mark.slow) for case in CASES),
+    ],
+)
 def test_resumed_fit_has_the_bits_of_an_uninterrupted_one(
     digits, tmp_path, monkeypatch, case, n_epochs
 ):

@@ -116,7 +116,7 @@ def test_multilabel_targets_raise(row):
         DigitANNClassifier().fit(np.ones((3, 4)), y)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_two_classes(digits, dtype):
     X, y, X_test, y_test = digits
     few, few_test = np.isin(y, ["3", "8"]), np.isin(y_test, ["3", "8"])

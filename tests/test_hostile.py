@@ -966,7 +966,10 @@ def test_y_that_is_no_vector_of_labels_raises(name):
         assert refused(attempt(call, y))
 
 
-@pytest.mark.parametrize("dtype", [[("a", "i4"), ("b", "i4")], "V4", "M8[D]", "m8[s]"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["M8[D]", *(pytest.param(d, marks=pytest.mark.slow) for d in ([("a", "i4")], "V4", "m8[s]"))],
+)
 def test_records_and_dates_as_labels(dtype):
     y = np.zeros(ROWS, dtype)
     y.view(np.uint8)[::9] = 1

@@ -78,7 +78,7 @@ def test_optimizer_options_in_a_grid(sample):
     [
         lambda p: RandomizedSearchCV(
             p,
-            {"ann__learning_rate": [0.001, 0.01], "ann__l2": [0.0, 0.001]},
+            {"ann__learning_rate": [0.001, 0.01, 0.02]},
             n_iter=2,
             cv=2,
             random_state=0,
@@ -208,9 +208,9 @@ def test_repeated_search_reuses_cached_transformers(sample, counted, tmp_path):
     def search(*callbacks):
         steps = pipeline(memory=joblib.Memory(tmp_path, verbose=0), scaler=counted)
         steps["ann"].set_callbacks(*callbacks)
-        return GridSearchCV(steps, {"ann__learning_rate": [0.005, 0.001, 0.01]}, cv=2)
+        return GridSearchCV(steps, {"ann__learning_rate": [0.005, 0.01]}, cv=2)
 
-    # Four epochs a fit: it ends in the second candidate's second fold.
+    # Of four epochs each: in the second fit of the second candidate.
     with pytest.raises(KeyboardInterrupt):
         search(StopAt(14)).fit(X[:300], y[:300])
     assert Counted.fits == 2
@@ -299,13 +299,13 @@ def test_unpromising_trials_are_pruned(sample, tmp_path, fit):
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=1),
     )
-    for rate in (0.01, 1e-6, 0.01):
+    for rate in (0.01, 1e-6):
         study.enqueue_trial({"learning_rate": rate})
-    study.optimize(objective, n_trials=3)
+    study.optimize(objective, n_trials=2)
     states = [trial.state.name for trial in study.trials]
-    assert states == ["COMPLETE", "PRUNED", "COMPLETE"]
-    assert [len(trial.intermediate_values) for trial in study.trials] == [6, 2, 6]
-    assert n_epochs == [6, 6]
+    assert states == ["COMPLETE", "PRUNED"]
+    assert [len(trial.intermediate_values) for trial in study.trials] == [6, 2]
+    assert n_epochs == [6]
 
 
 def test_scikit_learn_callback_prunes_a_study_in_memory(sample):
