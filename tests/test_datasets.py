@@ -18,8 +18,9 @@ import pandas as pd
 import pytest
 import sklearn.datasets
 
-from skdigits import datasets
-from skdigits.datasets import fetch_mnist, load_mnist_sample
+import skdigits
+from skdigits.datasets import _openml, fetch_mnist, load_mnist_sample
+from skdigits.datasets._labelled_images import LabelledImages
 
 LABELS = list("0123456789")
 ABOUT = {"DESCR": "a déscription", "details": {"id": "554"}, "url": "https://example.org"}
@@ -59,25 +60,25 @@ def file_digests(folder):
 
 @pytest.fixture(scope="module")
 def digits():
-    """Noise of MNIST's shape, for what does not depend on the pictures."""
+    """Random pixels in the shape of MNIST, where the content does not matter."""
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (70_000, 784), dtype=np.uint8)
-    return datasets._Digits(X, rng.integers(0, 10, 70_000, dtype=np.uint8), ABOUT)
+    return LabelledImages(X, rng.integers(0, 10, 70_000, dtype=np.uint8), LABELS, ABOUT)
 
 
 @pytest.fixture(scope="module")
 def noise_home(digits, tmp_path_factory):
-    """A data folder with a compact cache and nothing else, so that only the cache can answer."""
+    """A data folder that contains the compact cache only."""
     home = tmp_path_factory.mktemp("noise_home")
     (home / "skdigits").mkdir()
     with (home / "skdigits" / "mnist_784.npz").open("wb") as file:
-        datasets._write_cache(file, digits)
+        _openml._write_cache(file, digits)
     return home
 
 
 @pytest.fixture
 def openml(digits, monkeypatch):
-    """Stand in for fetch_openml and list the calls."""
+    """Replace fetch_openml and record its calls."""
     calls = []
 
     def fetch_openml(**kwargs):
@@ -93,7 +94,7 @@ def openml(digits, monkeypatch):
 
 
 @pytest.mark.parametrize(("subset", "n_rows"), [("all", 6000), ("train", 5000), ("test", 1000)])
-def test_sample_has_the_form_of_fetch_mnist(subset, n_rows):
+def test_sample_has_the_format_of_fetch_mnist(subset, n_rows):
     sample = load_mnist_sample(subset)
     assert sample.data.shape == (n_rows, 784)
     assert sample.data.dtype == np.uint8
@@ -109,7 +110,7 @@ def test_sample_has_the_form_of_fetch_mnist(subset, n_rows):
     np.testing.assert_array_equal(y, sample.target)
 
 
-def test_sample_is_its_training_part_then_its_test_part():
+def test_sample_is_training_set_then_test_set():
     X, y = load_mnist_sample(return_X_y=True)
     parts = [load_mnist_sample(subset, return_X_y=True) for subset in ("train", "test")]
     np.testing.assert_array_equal(X, np.concatenate([part[0] for part in parts]))
@@ -132,7 +133,7 @@ def test_sample_is_stratified(subset):
     assert np.abs(counts - shares * len(y)).max() <= 1
 
 
-def test_sample_is_fresh_at_each_call():
+def test_sample_is_a_new_copy_at_each_call():
     first = load_mnist_sample()
     first.data[:] = 0
     first.categories["class"].clear()
@@ -142,7 +143,7 @@ def test_sample_is_fresh_at_each_call():
 
 
 def test_sample_is_small_and_fast():
-    size = (Path(datasets.__file__).parent / "data" / "mnist_sample.npz").stat().st_size
+    size = (Path(skdigits.__file__).parent / "data" / "mnist_sample.npz").stat().st_size
     assert size < 2_000_000
     load_mnist_sample()
     times = []
@@ -166,7 +167,7 @@ def test_sample_needs_no_network_and_no_data_folder(no_network, monkeypatch, tmp
     assert os.listdir(tmp_path) == []
 
 
-def test_sample_teaches_digits():
+def test_nearest_neighbour_on_sample():
     from sklearn.neighbors import KNeighborsClassifier
 
     X, y = load_mnist_sample("train", return_X_y=True)
@@ -176,20 +177,21 @@ def test_sample_teaches_digits():
     assert model.score(X_test.astype(np.float32), y_test) > 0.904
 
 
-# --- what the arguments mean --------------------------------------------------------------------
+# --- parameters of fetch_mnist --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("load", [load_mnist_sample, fetch_mnist])
 @pytest.mark.parametrize("value", ["x", "Train", "", None, 1, ["train"], np.array(["all"])])
-def test_unknown_subset(load, value):
+def test_invalid_subset_raises(load, value):
     with pytest.raises(ValueError, match=r"Got subset=.*, expected one of 'all', 'train', 'test'"):
         load(subset=value)
 
 
-@pytest.mark.parametrize("value", ["mnist", "MNIST_784", "fashion-mnist", 554, None])
-def test_unknown_name(value):
-    pattern = rf"Got name={value!r}, expected one of 'mnist_784', 'Fashion-MNIST'\."
-    with pytest.raises(ValueError, match=pattern):
+@pytest.mark.parametrize(
+    "value", ["", "../mnist", "a/b", ".hidden", "x" * 200, 0, -1, True, 1.5, None]
+)
+def test_invalid_name_raises(value):
+    with pytest.raises(ValueError, match=r"Got name=.*, expected the name or id of a data set"):
         fetch_mnist(name=value)
 
 
@@ -264,7 +266,7 @@ def test_data_home_from_the_environment(noise_home, monkeypatch):
 # --- the compact cache --------------------------------------------------------------------------
 
 
-def test_cached_call_is_fast_and_lean(noise_home):
+def test_cached_call_time_and_memory(noise_home):
     fetch_mnist(data_home=noise_home)
     start = time.perf_counter()
     fetch_mnist(data_home=noise_home)
@@ -283,7 +285,7 @@ def test_cached_call_is_fast_and_lean(noise_home):
     assert peak_of_both < 120e6
 
 
-def test_first_call_asks_openml_and_later_calls_do_not(openml, digits, tmp_path):
+def test_only_first_call_uses_openml(openml, digits, tmp_path):
     first = fetch_mnist(data_home=tmp_path)
     assert [call["name"] for call in openml] == ["mnist_784"]
     assert openml[0]["data_home"] == tmp_path
@@ -301,9 +303,10 @@ def test_first_call_asks_openml_and_later_calls_do_not(openml, digits, tmp_path)
 
 @pytest.fixture
 def small(digits, monkeypatch):
-    """MNIST with 700 rows, for what is tried hundreds of times."""
-    monkeypatch.setattr(datasets, "_N_ROWS", 700)
-    return datasets._Digits(digits.X[:700], digits.y[:700], ABOUT)
+    """MNIST with 700 rows, for tests with hundreds of cases."""
+    monkeypatch.setattr(_openml, "N_TRAIN", 600)
+    monkeypatch.setattr(_openml, "N_TEST", 100)
+    return LabelledImages(digits.X[:700], digits.y[:700], LABELS, ABOUT)
 
 
 @pytest.fixture
@@ -311,7 +314,7 @@ def small_cache(small, tmp_path):
     path = tmp_path / "skdigits" / "mnist_784.npz"
     path.parent.mkdir()
     with path.open("wb") as file:
-        datasets._write_cache(file, small)
+        _openml._write_cache(file, small)
     return path
 
 
@@ -365,27 +368,27 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damaged_cache_is_made_anew(small, small_cache, monkeypatch, damage):
+def test_damaged_cache_is_replaced(small, small_cache, monkeypatch, damage):
     def fetch_openml(**kwargs):
         return sklearn.utils.Bunch(data=small.X, target=small.y, **ABOUT)
 
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch_openml)
     sound = small_cache.read_bytes()
     damage(small_cache)
-    assert datasets._read_cache(small_cache) is None
+    assert _openml._read_cache(small_cache, _openml._MNIST) is None
     X, y = fetch_mnist(return_X_y=True, data_home=small_cache.parents[1])
     np.testing.assert_array_equal(X, small.X)
     np.testing.assert_array_equal(y, small.y.astype(str))
     assert small_cache.read_bytes() == sound
 
 
-def test_no_flipped_bit_reaches_the_data(small, small_cache):
+def test_flipped_bits_never_change_the_data(small, small_cache):
     size = small_cache.stat().st_size
-    # Every byte that is neither pixel nor target: headers, names, the archive's directory.
+    # A quarter of the bytes outside of pixels and targets: headers, names, the archive's directory.
     n_unnoticed = 0
-    for position in [*range(400), *range(size - 800, size)]:
+    for position in [*range(0, 400, 4), *range(size - 800, size, 4)]:
         flip(position)(small_cache)
-        cached = datasets._read_cache(small_cache)
+        cached = _openml._read_cache(small_cache, _openml._MNIST)
         if cached is not None:
             n_unnoticed += 1
             np.testing.assert_array_equal(cached.X, small.X)
@@ -393,7 +396,7 @@ def test_no_flipped_bit_reaches_the_data(small, small_cache):
             assert cached.about == small.about
         flip(position)(small_cache)
     # Dates, attributes and the like carry no data.
-    assert n_unnoticed < 400
+    assert n_unnoticed < 100
 
 
 def test_cache_that_cannot_be_written_is_no_error(openml, digits, tmp_path):
@@ -416,13 +419,13 @@ def test_full_disk_is_no_error(openml, digits, tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "skdigits") == []
 
 
-# --- no network, no data --------------------------------------------------------------------------
+# --- network and download ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["mnist_784", "Fashion-MNIST"])
-def test_one_clear_error_without_network_and_data(no_network, tmp_path, name):
+def test_error_without_network_and_data(no_network, tmp_path, name):
     filters = list(warnings.filters)
-    with pytest.raises(OSError, match=f"Could not get name='{name}'") as caught:
+    with pytest.raises(OSError, match=f"Could not load name='{name}'") as caught:
         fetch_mnist(name=name, data_home=tmp_path)
     message = str(caught.value)
     for part in (
@@ -442,18 +445,18 @@ def test_one_clear_error_without_network_and_data(no_network, tmp_path, name):
 
 
 @pytest.mark.parametrize("damage", ["flip", "wrong shape"])
-def test_what_openml_sends_is_checked(openml, digits, tmp_path, monkeypatch, damage):
+def test_response_of_openml_is_checked(openml, digits, tmp_path, monkeypatch, damage):
     def fetch_openml(**kwargs):
         X, y = (digits.X[:-1], digits.y[:-1]) if damage != "flip" else (digits.X, digits.y + 10)
         return sklearn.utils.Bunch(data=X, target=y, **ABOUT)
 
     monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch_openml)
-    with pytest.raises(OSError, match=r"ValueError: Got images of .*, expected "):
+    with pytest.raises(OSError, match=r"ValueError: Got (images of|target) .*, expected "):
         fetch_mnist(data_home=tmp_path)
     assert not (tmp_path / "skdigits").exists()
 
 
-def test_memory_error_is_passed_on(openml, tmp_path, monkeypatch):
+def test_memory_error_propagates(openml, tmp_path, monkeypatch):
     def fetch_openml(**kwargs):
         raise MemoryError
 
@@ -463,7 +466,7 @@ def test_memory_error_is_passed_on(openml, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [TypeError, MemoryError, KeyboardInterrupt])
-def test_deleted_download_is_put_back(tmp_path, monkeypatch, error):
+def test_deleted_download_is_restored(tmp_path, monkeypatch, error):
     folder = tmp_path / "openml" / "openml.org" / "data" / "52667"
     folder.mkdir(parents=True)
     download, other = folder / "mnist_784.arff.gz", folder / "titanic.arff.gz"
@@ -481,7 +484,7 @@ def test_deleted_download_is_put_back(tmp_path, monkeypatch, error):
     assert sorted(os.listdir(folder)) == ["mnist_784.arff.gz", "titanic.arff.gz"]
 
 
-def test_new_download_is_not_replaced_by_the_old(openml, digits, tmp_path, monkeypatch):
+def test_new_download_is_kept(openml, digits, tmp_path, monkeypatch):
     download = tmp_path / "openml" / "mnist_784.arff.gz"
     download.parent.mkdir()
     download.write_bytes(b"damaged")
@@ -496,7 +499,7 @@ def test_new_download_is_not_replaced_by_the_old(openml, digits, tmp_path, monke
     assert download.read_bytes() == b"fresh"
 
 
-def test_first_calls_in_threads_leave_the_warning_filters_alone(digits, tmp_path, monkeypatch):
+def test_concurrent_first_calls_keep_warning_filters(digits, tmp_path, monkeypatch):
     both_inside = threading.Barrier(2)
 
     def fetch_openml(**kwargs):
@@ -534,6 +537,131 @@ def test_import_is_light():
     assert not {"tensorflow", "keras", "pandas", "sklearn", "scikeras", "scipy"} & set(output)
 
 
+# --- other data sets of OpenML ------------------------------------------------------------------
+
+
+def letters(n=90, side=16, dtype=np.int64):
+    """Images with three classes, as fetch_openml returns them."""
+    rng = np.random.default_rng(0)
+    X = np.asfortranarray(rng.integers(0, 256, (n, side**2)).astype(dtype))
+    return X, np.array(["b", "ä", "c"], dtype=object)[np.arange(n) % 3]
+
+
+@pytest.fixture
+def other(monkeypatch):
+    """Make fetch_openml return given data, and record its calls."""
+    calls = []
+
+    def use(data, target):
+        def fetch_openml(**kwargs):
+            calls.append(kwargs)
+            return sklearn.utils.Bunch(data=data, target=target, **ABOUT)
+
+        monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch_openml)
+        return calls
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "file"),
+    [
+        ("letters", {"name": "letters"}, "letters.npz"),
+        (41982, {"data_id": 41982}, "openml_41982.npz"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_images_of_other_sizes_and_classes(other, tmp_path, name, query, file, dtype):
+    X, y = letters(dtype=dtype)
+    calls = other(X, y)
+    for _ in range(2):
+        dataset = fetch_mnist(name=name, data_home=tmp_path)
+        np.testing.assert_array_equal(dataset.data, X)
+        assert dataset.data.dtype == np.uint8
+        assert dataset.data.flags.c_contiguous
+        assert dataset.images.shape == (90, 16, 16)
+        assert dataset.target.tolist() == y.tolist()
+        assert dataset.categories == {"class": ["b", "c", "ä"]}
+        assert {key: dataset[key] for key in ABOUT} == ABOUT
+        assert len(dataset.feature_names) == 256
+    assert len(calls) == 1
+    assert query.items() <= calls[0].items()
+    assert os.listdir(tmp_path / "skdigits") == [file]
+    frame = fetch_mnist(name=name, data_home=tmp_path, as_frame=True).frame
+    assert frame["class"].tolist() == y.tolist()
+
+
+@pytest.mark.parametrize("as_floats", [False, True])
+def test_numeric_classes_are_in_numerical_order(other, tmp_path, as_floats):
+    y = np.arange(90) % 30
+    other(letters()[0], y.astype(float) if as_floats else y)
+    dataset = fetch_mnist(name="letters", data_home=tmp_path)
+    assert dataset.categories == {"class": [str(i) for i in range(30)]}
+    assert dataset.target.tolist() == [str(i) for i in y]
+
+
+def test_more_than_255_classes(other, tmp_path):
+    other(letters(600, 8)[0], np.arange(600))
+    for _ in range(2):
+        assert fetch_mnist(name="letters", data_home=tmp_path).target[599] == "599"
+
+
+@pytest.mark.parametrize(
+    ("data", "target", "match"),
+    [
+        (np.ones((9, 4)), np.zeros(9), "with 4 features and values from 1.0 to 1.0, expected squ"),
+        (np.ones((9, 65)), np.zeros(9), "with 65 features and values"),
+        (np.full((9, 64), 0.5), np.zeros(9), "with 64 features and values from 0.5 to 0.5"),
+        (np.full((9, 64), 256), np.zeros(9), "with 64 features and values from 256 to 256"),
+        (np.full((9, 64), -1), np.zeros(9), "with 64 features and values from -1 to -1"),
+        (np.full((9, 64), np.nan), np.zeros(9), "with 64 features and values from nan to nan"),
+        (np.full((9, 64), "a", object), np.zeros(9), "with 64 features and dtype object"),
+        (np.ones((9, 64)), None, "without a single target, expected one class per image"),
+        (np.ones((9, 64)), np.zeros((9, 2)), "without a single target"),
+    ],
+)
+def test_data_sets_other_than_images_raise(other, tmp_path, data, target, match):
+    other(data, target)
+    with pytest.raises(ValueError, match=f"Got name='other' {match}"):
+        fetch_mnist(name="other", data_home=tmp_path)
+    assert not (tmp_path / "skdigits").exists()
+
+
+def test_subset_without_known_test_set_raises(other, tmp_path):
+    other(*letters())
+    with pytest.raises(
+        ValueError, match=r"Got subset='test' with name='letters', expected subset="
+    ):
+        fetch_mnist(name="letters", subset="test", data_home=tmp_path)
+
+
+def test_subsets_of_70000_other_images(other, tmp_path):
+    X, y = letters(70_000, 8, np.uint8)
+    other(X, y)
+    X_test, y_test = fetch_mnist(name="k", subset="test", return_X_y=True, data_home=tmp_path)
+    np.testing.assert_array_equal(X_test, X[60_000:])
+    assert y_test.tolist() == y[60_000:].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [(554, "mnist_784"), ("MNIST_784", "mnist_784"), (40996, "Fashion-MNIST")],
+)
+def test_names_and_ids_share_the_cache(openml, tmp_path, name, file):
+    fetch_mnist(name=name, data_home=tmp_path)
+    assert os.listdir(tmp_path / "skdigits") == [f"{file}.npz"]
+
+
+@pytest.mark.mnist
+@pytest.mark.slow
+def test_general_reader_gives_fashion_mnist(mnist_home, no_network, monkeypatch):
+    if not any((mnist_home / "openml").rglob("Fashion-MNIST*.gz")):
+        pytest.skip("SCIKIT_LEARN_DATA has no download of Fashion-MNIST")
+    monkeypatch.setattr(_openml, "_KNOWN", {})
+    X, y = fetch_mnist(name=40996, subset="test", return_X_y=True, data_home=mnist_home)
+    assert idx_md5(X, y) == IDX_MD5["Fashion-MNIST"][2:]
+
+
 # --- the real MNIST -------------------------------------------------------------------------------
 
 
@@ -554,7 +682,7 @@ def fresh_home(request, mnist_source, tmp_path):
 
 
 @pytest.mark.mnist
-def test_both_spellings_give_the_original_mnist(fresh_home, no_network):
+def test_both_notations_give_the_original_mnist(fresh_home, no_network):
     before = file_digests(fresh_home / "openml")
     for _ in range(2):
         for i, subset in enumerate(("train", "test")):
@@ -563,6 +691,7 @@ def test_both_spellings_give_the_original_mnist(fresh_home, no_network):
     assert file_digests(fresh_home / "openml") == before
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_fashion_mnist(mnist_home, no_network):
     if not any((mnist_home / "openml").rglob("Fashion-MNIST*.gz")):
@@ -574,6 +703,7 @@ def test_fashion_mnist(mnist_home, no_network):
         assert idx_md5(X, y) == IDX_MD5["Fashion-MNIST"][2 * i : 2 * i + 2]
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 @pytest.mark.parametrize("as_frame", [False, True])
 def test_same_as_unmodified_fetch_openml(mnist_home, as_frame):
@@ -593,15 +723,16 @@ def test_same_as_unmodified_fetch_openml(mnist_home, as_frame):
         assert dataset.frame.shape == expected.frame.shape
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
-def test_download_survives_a_parser_that_fails(fresh_home, no_network, monkeypatch):
+def test_download_survives_failing_parser(fresh_home, no_network, monkeypatch):
     def read_csv(*args, **kwargs):
         raise TypeError("expected string or bytes-like object, got 'int'")
 
     before = file_digests(fresh_home)
     with monkeypatch.context() as patched:
         patched.setattr(pd, "read_csv", read_csv)
-        with pytest.raises(OSError, match="Could not get name='mnist_784'"):
+        with pytest.raises(OSError, match="Could not load name='mnist_784'"):
             fetch_mnist(data_home=fresh_home)
     assert file_digests(fresh_home) == before
     X, y = fetch_mnist(subset="test", return_X_y=True, data_home=fresh_home)
@@ -619,9 +750,10 @@ print(hashlib.md5(X.tobytes()).hexdigest(), extra / (1024 if sys.platform == "li
 """
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 @pytest.mark.skipif(os.name != "posix", reason="needs the resource module")
-def test_two_processes_call_first_at_once(fresh_home):
+def test_concurrent_first_calls_in_two_processes(fresh_home):
     command = [sys.executable, "-W", "error", "-c", FIRST_CALL, str(fresh_home)]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -639,7 +771,7 @@ def test_two_processes_call_first_at_once(fresh_home):
 
 
 @pytest.mark.mnist
-def test_sample_can_be_drawn_again(mnist_home, tmp_path):
+def test_sample_is_reproducible(mnist_home, tmp_path):
     script = Path(__file__).parents[1] / "examples" / "make_mnist_sample.py"
     write_sample = runpy.run_path(str(script))["write_sample"]
     for name in ("a.npz", "b.npz"):
@@ -653,7 +785,7 @@ def test_sample_can_be_drawn_again(mnist_home, tmp_path):
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("subset", ["train", "test"])
-def test_sample_comes_from_the_same_part_of_mnist(mnist_home, subset):
+def test_sample_is_a_subset_of_mnist(mnist_home, subset):
     X, _ = fetch_mnist(subset=subset, return_X_y=True, data_home=mnist_home)
     rows = {row.tobytes() for row in X}
     sample, _ = load_mnist_sample(subset, return_X_y=True)

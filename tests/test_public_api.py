@@ -19,7 +19,7 @@ NAMES = {
         __version__ datasets displays load load_pretrained make_reference_classifier persistence
         preprocessing presets read_digit_images save""",
     "skdigits.cluster": "DurableClient",
-    "skdigits.datasets": "fetch_mnist load_mnist_sample",
+    "skdigits.datasets": "fetch_mnist load_digit_folder load_mnist_sample",
     "skdigits.displays": """DeformedDigitsDisplay DigitGridDisplay HiddenUnitsDisplay NumberDisplay
         ReadingDisplay SearchResultsDisplay TrainingCurveDisplay""",
     "skdigits.onnx": "export to_onnx",
@@ -63,6 +63,7 @@ PARAMETERS = {
     "save": "estimator path",
     "load": "path max_bytes",
     "datasets.fetch_mnist": "subset return_X_y as_frame data_home name",
+    "datasets.load_digit_folder": "path errors return_X_y",
     "datasets.load_mnist_sample": "subset return_X_y",
     "preprocessing.DigitDeskewer": "",
     "preprocessing.read_number": "image model",
