@@ -35,7 +35,7 @@ def _gelu(h: Array) -> Array:
 
 
 def _silu(h: Array) -> Array:
-    # Far below 0 the exponential is infinite and the quotient 0, as it should be. NumPy's
+    # Far below 0 the exponential is infinite and the quotient 0, which is correct. NumPy's
     # exponential takes a fraction of the time of SciPy's logistic function.
     with np.errstate(over="ignore"):
         below = np.exp(-h)
@@ -63,4 +63,4 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "linear": lambda h: h,
     "identity": lambda h: h,
 }
-"""Activations by name. "logistic" and "identity" are MLPClassifier's words for sigmoid, linear."""
+"""Activations by name. MLPClassifier calls sigmoid "logistic" and linear "identity"."""

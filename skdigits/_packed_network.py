@@ -1,4 +1,4 @@
-"""Networks with weights of 8 bits, in files small enough for a wheel."""
+"""Reads and writes networks with weights of 8 bits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from ._network import Array, Network
 
-# Weights are stored as whole numbers of a column's step, from -127 to 127.
+# Weights are stored as multiples of a step for each column, from -127 to 127.
 LEVELS = 127
 
 
 def quantised(kernel: Array) -> tuple[Array, Array]:
-    """Whole numbers and the step of each column that make up a kernel, rounded.
+    """Round a kernel to multiples of a step for each column.
 
     Returns
     -------
@@ -28,14 +28,14 @@ def quantised(kernel: Array) -> tuple[Array, Array]:
 
 
 def write_network(file: BinaryIO, network: Network, about: dict[str, Any]) -> None:
-    """Write a network, normalisation and temperature multiplied into its weights.
+    """Write a network with normalisation and temperature multiplied into its weights.
 
     Parameters
     ----------
     file : binary file
     network : Network
     about : dict
-        Whatever JSON can hold: classes, parameters, history, figures.
+        Values for JSON: classes, parameters, history.
     """
     arrays: dict[str, Array] = {}
     layers = replace(network, blur=0.0).layers(scaled_input=True)
@@ -49,12 +49,12 @@ def write_network(file: BinaryIO, network: Network, about: dict[str, Any]) -> No
 
 
 def read_network(file: Any) -> tuple[Network, dict[str, Any]]:
-    """What `write_network` has written."""
+    """Read a file of `write_network`."""
     with np.load(file, allow_pickle=False) as stored:
         about = json.loads(stored["about"].tobytes())
         numbers = range(about["n_layers"])
         kernels = [stored[f"levels_{i}"] * stored[f"steps_{i}"] for i in numbers]
         biases = [stored[f"bias_{i}"] for i in numbers]
-    # Files from before there was a blur have none.
+    # Older files have no blur.
     blur = float(about.get("blur", 0.0))
     return Network(tuple(kernels), tuple(biases), about["activation"], blur=blur), about

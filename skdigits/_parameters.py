@@ -16,7 +16,7 @@ from ._network import MOST_BLUR
 
 # "auto" epochs: passes over a large training set, steps for a small one, within a limit.
 AUTO_EPOCHS, AUTO_STEPS, AUTO_EPOCHS_LIMIT = 15, 1500, 200
-# Deformation pays later.
+# Deformed images need more epochs.
 AUTO_EPOCHS_DEFORMED = 20
 AUTO_BATCH_SIZE = 128
 
@@ -26,7 +26,7 @@ AVERAGING_DECAY = 0.998
 
 @dataclass(frozen=True)
 class Settings:
-    """Constructor parameters, checked and spelled out layer by layer."""
+    """Checked constructor parameters, with one value for each layer."""
 
     hidden_layer_sizes: tuple[int, ...]
     activation: str
@@ -144,7 +144,7 @@ TABLE: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "learning_rate": (
         lambda v: v is None or (_is_number(v) and 0 < v < np.inf),
-        "a number above 0, or None for the optimizer's own",
+        "a number above 0, or None for the default of the optimizer",
     ),
     "learning_rate_schedule": (
         lambda v: isinstance(v, str) and v in SCHEDULES,
@@ -183,11 +183,11 @@ TABLE: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "verbose": (_is_flag_or_int, "True, False or an integer of at least 0"),
 }
-"""Of each parameter: what it must satisfy, and that in words."""
+"""Check of each parameter, and the expected values in words."""
 
 
 def check_parameters(params: Mapping[str, Any]) -> None:
-    """Check each parameter by itself.
+    """Check each parameter.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def check_parameters(params: Mapping[str, Any]) -> None:
 
 
 def check_parameter(name: str, value: Any) -> None:
-    """Check one of them, with the same error."""
+    """Check one parameter, see `check_parameters`."""
     accepts, expected = TABLE[name]
     if not accepts(value):
         raise ValueError(f"Got {name}={value!r}, expected {expected}.")
@@ -242,13 +242,13 @@ def _epochs_for(epochs: Any, batch_size: int, n_rows: int, n_hidden: int, deform
     if epochs != "auto":
         return int(epochs)
     wanted = -(-AUTO_STEPS // -(-n_rows // batch_size))
-    # A single layer has a longer way to go by itself, and its steps cost next to nothing.
+    # A single layer needs more steps, each of which takes little time.
     limit = AUTO_EPOCHS_LIMIT if n_hidden else AUTO_STEPS
     return min(max(AUTO_EPOCHS_DEFORMED if deformed else AUTO_EPOCHS, wanted), limit)
 
 
 def settings_from(params: Mapping[str, Any], n_rows: int) -> Settings:
-    """Spell checked parameters out for a training set of `n_rows` rows."""
+    """Settings of a training set of `n_rows` rows, from checked parameters."""
     sizes = params["hidden_layer_sizes"]
     sizes = (sizes,) if isinstance(sizes, Integral) else sizes
     averaging = params["weight_averaging"]

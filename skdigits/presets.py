@@ -1,4 +1,4 @@
-"""Networks and recipes as data."""
+"""Presets of networks and their training."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Preset:
-    """A network with its training.
+    """A network and its training.
 
     Parameters
     ----------
     params : mapping of str to object
         Parameters of `DigitANNClassifier`; all others keep their defaults.
     source : str
-        Where network and training come from, and what was chosen here because it doesn't say.
+        Source of the network and the training, and the values chosen here where it has none.
     published_accuracy : float or None
-        Accuracy on MNIST's test set that the source gives, None where it gives none.
+        Accuracy on MNIST's test set according to the source, None where it has none.
     """
 
     params: MappingProxyType[str, Any]
@@ -38,7 +38,7 @@ class Preset:
     published_accuracy: float | None = None
 
 
-# The sources train with Keras' Adam as it comes, at a constant rate.
+# The sources train with Keras' default Adam, at a constant rate.
 _PLAIN = {
     "learning_rate": 0.001,
     "learning_rate_schedule": "constant",
@@ -97,7 +97,7 @@ REFERENCES: MappingProxyType[str, Preset] = MappingProxyType(
         ),
     }
 )
-"""The published networks that this package reproduces, by name."""
+"""Published networks that this package reproduces, by name."""
 
 
 def _recipe(source: str, **params: Any) -> Preset:
@@ -142,7 +142,7 @@ RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
             **_LONG,
         ),
         "fashion": _recipe(
-            "Pieces of clothing, which fill the image and bear faint deformation only.",
+            "Fashion-MNIST: clothes fill the image and allow weak deformation only.",
             hidden_layer_sizes=(1024, 512),
             epochs=60,
             batch_size=256,
@@ -154,14 +154,14 @@ RECIPES: MappingProxyType[str, Preset] = MappingProxyType(
         ),
     }
 )
-"""The package's own trainings, by name, each for a budget of time."""
+"""Recipes of this package by name, each for a different training time."""
 
 PRESETS: MappingProxyType[str, Preset] = MappingProxyType({**REFERENCES, **RECIPES})
-"""All that `make_reference_classifier` knows, by name."""
+"""All presets of `make_reference_classifier`, by name."""
 
 
 def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier:
-    """An unfitted classifier with the network and the training of a preset.
+    """Make an unfitted classifier with the parameters of a preset.
 
     Fit it on pixels scaled to 0–1, or on raw pixels of dtype uint8.
 
@@ -170,7 +170,7 @@ def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier
     name : str
         A key of `REFERENCES` or `RECIPES`.
     **overrides : dict
-        Parameters of `DigitANNClassifier` in place of the preset's.
+        Parameters of `DigitANNClassifier` that replace those of the preset.
 
     Returns
     -------
@@ -193,15 +193,14 @@ def make_reference_classifier(name: str, **overrides: Any) -> DigitANNClassifier
 
 
 def param_grid(name: str, *, step: str | None = None) -> dict[str, list[Any]]:
-    """A grid of parameters to search.
+    """Make a grid of parameters for a search.
 
     Parameters
     ----------
     name : {"small", "medium"}
         "small" has 8 candidates, "medium" has 36.
     step : str, default=None
-        Name of the classifier's step in the pipeline to be searched, which then stands before
-        each parameter.
+        Name of the classifier's step in a pipeline, which becomes the prefix of each parameter.
 
     Returns
     -------

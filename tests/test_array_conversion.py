@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from skdigits import DigitANNClassifier, DigitDeskewer, PixelScaler
+from skdigits import DigitANNClassifier, DigitDeskewer, DigitImageNormalizer, PixelScaler
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import flatten_images
 
@@ -109,6 +109,15 @@ def test_transformers_take_stacks_of_images(stack, transformer):
     images = STACKS[stack]()
     np.testing.assert_array_equal(transformer.fit_transform(images), transformer.transform(X))
     np.testing.assert_array_equal(flatten_images(images), X)
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name != "sparse"])
+@pytest.mark.parametrize("transformer", [DigitDeskewer(), DigitImageNormalizer()])
+def test_transformers_keep_uint8_of_any_container(transformer, table):
+    rows = TABLES[table](X[:20])
+    found = transformer.fit(rows).transform(rows)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, transformer.fit(X[:20]).transform(X[:20]))
 
 
 def test_other_column_dtypes_are_floats():

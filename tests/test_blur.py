@@ -1,4 +1,4 @@
-"""Images blurred before they are predicted."""
+"""The parameter input_blur."""
 
 import io
 import pickle
@@ -40,7 +40,7 @@ def smooth(X, share):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("share", [1 / 12, 0.25])
-def test_it_is_the_prediction_of_blurred_images(digits, share, dtype):
+def test_predictions_equal_those_of_blurred_images(digits, share, dtype):
     X, y = digits[0].astype(dtype), digits[1]
     model = DigitANNClassifier(**PARAMS).fit(X, y)
     expected = model.decision_function(smooth(X, share))
@@ -57,7 +57,7 @@ def test_it_is_the_prediction_of_blurred_images(digits, share, dtype):
     assert np.abs(model.decision_function(X) - expected).max() > 0.1
 
 
-def test_the_blur_that_interpolation_makes_on_average():
+def test_mean_blur_of_interpolation_is_one_twelfth():
     """What the parameter's documentation says of deformed images."""
     random = random_numbers(np.random.default_rng(0), 500)
     for points in coordinates(Augmentation(), 28, random, np):
@@ -66,7 +66,7 @@ def test_the_blur_that_interpolation_makes_on_average():
         assert np.mean(between * (1 - between)) == pytest.approx(2 / 12, abs=0.01)
 
 
-def test_training_does_not_see_it(digits, model):
+def test_training_is_independent_of_input_blur(digits, model):
     blurred = DigitANNClassifier(**PARAMS, input_blur=0.1).fit(*digits)
     for one, other in zip(blurred.coefs_, model.coefs_, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -74,7 +74,7 @@ def test_training_does_not_see_it(digits, model):
     np.testing.assert_array_equal(blurred.predict(digits[0]), model.predict(digits[0]))
 
 
-def test_training_goes_on_from_the_weights_without_it(digits):
+def test_warm_start_continues_from_weights_without_blur(digits):
     X, y = digits
     chains = []
     for blur in (0.0, 0.2):
@@ -84,7 +84,7 @@ def test_training_goes_on_from_the_weights_without_it(digits):
         np.testing.assert_array_equal(one, other)
 
 
-def test_early_stopping_and_temperature_look_at_blurred_images(digits):
+def test_early_stopping_and_temperature_use_blurred_images(digits):
     X, y = digits
     held = {"X_val": X[400:], "y_val": y[400:]}
     stops = PARAMS | {"epochs": 30, "early_stopping": True, "n_iter_no_change": 2}
@@ -99,7 +99,7 @@ def test_early_stopping_and_temperature_look_at_blurred_images(digits):
     assert blurred.temperature_ == pytest.approx(same.temperature_, rel=1e-3)
 
 
-def test_a_teacher_sees_deformed_images_as_they_are(digits, model):
+def test_teacher_does_not_blur_deformed_images(digits, model):
     """They are blurred already; others a teacher sees as its own predictions do."""
     X, y = digits
     learn = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
@@ -112,7 +112,7 @@ def test_a_teacher_sees_deformed_images_as_they_are(digits, model):
         assert np.array_equal(*weights) == same
 
 
-def test_everything_that_is_made_of_a_fitted_network_has_it(digits, model, tmp_path):
+def test_saved_pickled_and_keras_models_have_the_blur(digits, model, tmp_path):
     X = digits[0][:50]
     model.set_params(input_blur=0.125)
     expected = model.predict_proba(X)
@@ -128,7 +128,7 @@ def test_everything_that_is_made_of_a_fitted_network_has_it(digits, model, tmp_p
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_onnx_has_it(digits, dtype):
+def test_onnx_model_has_the_blur(digits, dtype):
     pytest.importorskip("skl2onnx", reason="needs the extra onnx")
     import onnxruntime
 
@@ -148,7 +148,7 @@ def test_onnx_has_it(digits, dtype):
     assert "blur 0.125" in model.summary()
 
 
-def test_the_file_of_a_network_keeps_it_apart_from_the_weights(digits):
+def test_packed_network_stores_blur_and_weights_separately(digits):
     model = DigitANNClassifier(**PARAMS).fit(*digits)
     networks = []
     for blur in (0.0, 0.125):
@@ -165,7 +165,7 @@ def test_the_file_of_a_network_keeps_it_apart_from_the_weights(digits):
     )
 
 
-def test_predictions_change_nothing(digits, model):
+def test_predictions_do_not_modify_the_estimator(digits, model):
     model.input_blur = 0.125
     before = vars(model).copy()
     model.predict(digits[0])
@@ -180,7 +180,7 @@ def test_predictions_change_nothing(digits, model):
         model.set_params(input_blur="much").predict(digits[0])
 
 
-def test_rows_that_are_no_squares(digits):
+def test_rows_that_are_not_square_images_are_refused(digits):
     X, y = digits
     with pytest.raises(ValueError, match="Got 700 features with augmentation or input_blur"):
         DigitANNClassifier(**PARAMS, input_blur=0.1).fit(X[:, :700], y)
@@ -200,7 +200,7 @@ def test_rows_that_are_no_squares(digits):
 
 
 @pytest.mark.parametrize("blur", [0.3, -0.1, np.float64(0.1), True, float("nan")])
-def test_a_damaged_network_is_refused(model, blur):
+def test_network_with_invalid_blur_is_refused(model, blur):
     state = model._network.__getstate__() | {"blur": blur}
     network = object.__new__(type(model._network))
     if isinstance(blur, np.float64):

@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks, as they come, and Keras' beside them."""
+"""scikit-learn's callbacks, alone and together with Keras callbacks."""
 
 import re
 from io import StringIO
@@ -33,7 +33,7 @@ def pipeline(**params):
 
 
 class Witness:
-    """A callback that keeps what it is told, and asks to stop after an epoch."""
+    """A callback that records the arguments of its hooks and can stop or raise after an epoch."""
 
     def __init__(self, stop_after=None, raise_after=None):
         self.stop_after, self.raise_after = stop_after, raise_after
@@ -84,7 +84,7 @@ def test_epochs_are_tasks_of_a_known_number(sample, params):
     assert (witness.set_up, witness.torn_down) == (1, 1)
 
 
-def test_early_stopping_ends_the_epochs_cleanly(sample):
+def test_early_stopping_ends_the_epoch_tasks(sample):
     X, y, _, _ = sample
     witness = Witness()
     stopping = {"early_stopping": True, "n_iter_no_change": 2, "epochs": 60}
@@ -95,7 +95,7 @@ def test_early_stopping_ends_the_epochs_cleanly(sample):
     assert (witness.set_up, witness.torn_down) == (1, 1)
 
 
-def test_a_callback_that_asks_to_stop_stops(sample):
+def test_callback_stops_training(sample):
     X, y, _, _ = sample
     witness = Witness(stop_after=1)
     fitted = model().set_callbacks(witness).fit(X, y)
@@ -103,7 +103,7 @@ def test_a_callback_that_asks_to_stop_stops(sample):
     assert witness.ended == [*epochs(0, 1), ("fit", 0)]
 
 
-def test_a_callback_that_raises_is_torn_down_and_leaves_the_estimator_unfitted(sample):
+def test_callback_that_raises_is_torn_down_and_leaves_the_estimator_unfitted(sample):
     X, y, _, _ = sample
     witness = Witness(raise_after=1)
     estimator = model().set_callbacks(witness)
@@ -125,35 +125,35 @@ VARIANTS = {
 
 @pytest.mark.parametrize("validation", [False, True], ids=["", "X_val"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_estimator_told_of_is_what_stopping_there_leaves(sample, variant, validation):
+def test_fitted_estimator_of_a_hook_equals_a_fit_that_stopped_there(sample, variant, validation):
     """The same training, ended after that epoch by a callback, is the independent witness."""
     X, y, X_val, y_val = sample
     unseen = {"X_val": X_val, "y_val": y_val} if validation else {}
     through, stopped = Witness(), Witness(stop_after=2)
     whole = model(**VARIANTS[variant]).set_callbacks(through).fit(X, y, **unseen)
     ended = model(**VARIANTS[variant]).set_callbacks(stopped).fit(X, y, **unseen)
-    for told, fitted in [(through.estimators[2], ended), (through.estimators[-2], whole)]:
-        np.testing.assert_array_equal(told.predict_proba(X_val), fitted.predict_proba(X_val))
-        assert told.predict(X_val).dtype == y.dtype
-        assert told.history_ == fitted.history_
-        assert told.best_epoch_ == fitted.best_epoch_
-        assert told.temperature_ == fitted.temperature_
+    for shown, fitted in [(through.estimators[2], ended), (through.estimators[-2], whole)]:
+        np.testing.assert_array_equal(shown.predict_proba(X_val), fitted.predict_proba(X_val))
+        assert shown.predict(X_val).dtype == y.dtype
+        assert shown.history_ == fitted.history_
+        assert shown.best_epoch_ == fitted.best_epoch_
+        assert shown.temperature_ == fitted.temperature_
     assert through.estimators[0] is not whole
     assert through.estimators[0].n_iter_ == 1
     assert (through.estimators[0].coefs_[0] != whole.coefs_[0]).any()
 
 
-def test_the_estimator_told_of_counts_the_epochs_of_a_warm_start(sample):
+def test_fitted_estimator_counts_the_epochs_of_a_warm_start(sample):
     X, y, _, _ = sample
     witness = Witness()
     fitted = model(warm_start=True, epochs=3).fit(X, y).set_callbacks(witness).fit(X, y)
-    assert [told.n_iter_ for told in witness.estimators] == [4, 5, 6, 6]
+    assert [shown.n_iter_ for shown in witness.estimators] == [4, 5, 6, 6]
     assert witness.estimators[2].loss_curve_ == fitted.loss_curve_
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("early", [False, True])
-def test_rows_told_of_have_the_names_that_were_given(sample, library, early):
+def test_hooks_receive_data_frames_with_feature_names(sample, library, early):
     X, y, _, _ = sample
     frame = pytest.importorskip(library).DataFrame
     names = [f"pixel{i}" for i in range(784)]
@@ -191,7 +191,7 @@ def test_scoring_monitor_has_a_score_per_epoch(sample, early):
         assert last["accuracy"] == fitted.score(X, y)
 
 
-def test_scoring_monitor_weighs_rows_as_training_does(sample):
+def test_scoring_monitor_uses_sample_weight(sample):
     X, y, _, _ = sample
     weights = np.where(y < "5", 0.0, np.arange(600) % 3 + 1.0)
     monitor = ScoringMonitor(scoring="accuracy")
@@ -200,7 +200,7 @@ def test_scoring_monitor_weighs_rows_as_training_does(sample):
     np.testing.assert_allclose(log["accuracy"].iloc[-1], fitted.score(X, y, weights))
 
 
-def test_a_pipeline_takes_validation_rows_past_its_callbacks(sample):
+def test_pipeline_routes_validation_rows_with_callbacks_set(sample):
     X, y, X_val, y_val = sample
     monitor = ScoringMonitor(scoring="accuracy")
     witness = Witness()
@@ -212,14 +212,14 @@ def test_a_pipeline_takes_validation_rows_past_its_callbacks(sample):
         )
         routed.fit(X, y, X_val=X_val, y_val=y_val)
     scaled = routed["scaler"].transform(X_val)
-    for told in witness.estimators:
-        score = np.mean(told.predict(scaled) == y_val)
-        np.testing.assert_allclose(score, max(told.validation_scores_))
+    for shown in witness.estimators:
+        score = np.mean(shown.predict(scaled) == y_val)
+        np.testing.assert_allclose(score, max(shown.validation_scores_))
     log = monitor.get_logs().data_as_pandas
     assert log.task_name.tolist() == ["fit", *["epoch"] * 4]
 
 
-def test_kerass_callbacks_work_beside_them(sample):
+def test_keras_callbacks_together_with_scikit_learn_callbacks(sample):
     import keras
 
     X, y, X_val, y_val = sample
@@ -238,7 +238,7 @@ def test_kerass_callbacks_work_beside_them(sample):
     assert (log.task_name == "epoch").sum() == estimator.n_iter_
 
 
-def test_callbacks_at_the_wrong_door_are_shown_the_right_one():
+def test_callbacks_passed_to_the_wrong_parameter_are_refused():
     import keras
 
     with pytest.raises(TypeError, match="given to set_callbacks"):
@@ -300,7 +300,7 @@ def test_progress_bar_shows_search_candidate_step_and_epochs(sample, monkeypatch
     assert (scores.last() > scores.first()).all()
 
 
-def test_progress_bar_moves_with_every_epoch(sample, monkeypatch):
+def test_progress_bar_advances_in_every_epoch(sample, monkeypatch):
     import time
 
     import keras

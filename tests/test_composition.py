@@ -1,4 +1,4 @@
-"""Dropped into what scikit-learn users already have."""
+"""The classifier inside pipelines, ensembles and other tools of scikit-learn."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_pipeline_with_every_scaler(sample, scaler):
     assert pipeline(scaler).fit(X, y).score(X_test, y_test) > 0.75
 
 
-def test_keras_arrays_go_straight_in(sample):
+def test_images_and_labels_as_keras_loads_them(sample):
     """The layout of keras.datasets.mnist.load_data(): uint8 images, uint8 labels."""
     X, y, X_test, y_test = sample
     images, labels = X.reshape(-1, 28, 28), y.astype(np.uint8)
@@ -87,7 +87,7 @@ def test_ensembles_and_calibration(sample, make):
     np.testing.assert_allclose(fitted.predict_proba(X_test).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_permutation_importance_finds_the_ink():
+def test_permutation_importance_of_constant_pixels_is_zero():
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
@@ -126,7 +126,7 @@ def test_sample_weight_is_routed_through_pipeline_and_search(sample):
     assert (search.predict(X_test) == "0").mean() < 0.01
 
 
-def test_validation_rows_pass_the_scaler_on_their_way(sample):
+def test_transform_input_scales_validation_rows(sample):
     X, y, X_test, y_test = sample
     with sklearn.config_context(enable_metadata_routing=True):
         routed = Pipeline(

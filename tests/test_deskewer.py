@@ -1,4 +1,4 @@
-"""Slanted digits made upright."""
+"""DigitDeskewer."""
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ def moments(row):
     return x, y, mixed / ((down - y) ** 2 * image).sum()
 
 
-def test_digits_stand_upright_in_the_middle_at_the_height_they_had(digits):
+def test_deskewed_digits_are_upright_and_centred(digits):
     X = digits[0][:200]
     upright = DigitDeskewer().fit_transform(X)
     whole = np.isclose(upright.sum(1), X.sum(1), rtol=1e-5)
@@ -43,7 +43,7 @@ def test_digits_stand_upright_in_the_middle_at_the_height_they_had(digits):
     assert np.abs([moments(row)[2] for row in X]).max() > 0.5
 
 
-def test_it_is_the_shear_that_scipy_makes(digits):
+def test_deskewing_equals_affine_transform_of_scipy(digits):
     X = digits[0][:50].astype(np.float64)
     for before, after in zip(X, DigitDeskewer().fit_transform(X), strict=True):
         x, y, slant = moments(before)
@@ -55,7 +55,7 @@ def test_it_is_the_shear_that_scipy_makes(digits):
         np.testing.assert_allclose(after.reshape(SIDE, SIDE), expected, atol=1e-9)
 
 
-def test_rows_of_a_digit_keep_their_ink(digits):
+def test_sum_of_each_image_row_is_kept(digits):
     X = digits[0]
     before, after = (
         A.reshape(-1, SIDE, SIDE).sum(2) for A in (X, DigitDeskewer().fit_transform(X))
@@ -69,7 +69,7 @@ def test_rows_of_a_digit_keep_their_ink(digits):
 @pytest.mark.parametrize(
     "scale", [lambda X: 1 - X, lambda X: 255 * X, lambda X: 3 * X - 0.4, lambda X: 1e300 * X]
 )
-def test_any_background_and_scale(digits, scale):
+def test_background_and_scale_do_not_matter(digits, scale):
     X = digits[0][:100].astype(np.float64)
     deskewer = DigitDeskewer().fit(X)
     expected = scale(deskewer.transform(X))
@@ -77,7 +77,7 @@ def test_any_background_and_scale(digits, scale):
     np.testing.assert_allclose(deskewer.transform(scale(X)), expected, atol=atol)
 
 
-def test_each_image_by_itself_and_the_caller_s_array_untouched(digits):
+def test_images_are_independent_and_input_is_not_modified(digits):
     X = digits[0]
     kept = X.copy()
     deskewer = DigitDeskewer().fit(X)
@@ -98,7 +98,7 @@ def test_each_image_by_itself_and_the_caller_s_array_untouched(digits):
         (bool, np.float32),
     ],
 )
-def test_dtypes(digits, dtype, expected):
+def test_output_dtypes(digits, dtype, expected):
     X = digits[0][:20]
     X = X > 0.5 if dtype is bool else (X * 255).astype(dtype)
     upright = DigitDeskewer().fit_transform(X)
@@ -109,13 +109,13 @@ def test_dtypes(digits, dtype, expected):
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
-def test_an_image_without_a_digit_stays_as_it_is(value):
+def test_constant_images_are_unchanged(value):
     X = np.full((2, 64), value, np.uint8)
     with np.errstate(all="raise"):
         np.testing.assert_array_equal(DigitDeskewer().fit_transform(X), X)
 
 
-def test_a_level_stroke_and_a_dot():
+def test_horizontal_stroke_and_single_pixel():
     """Such have no height to tell a slant from."""
     X = np.zeros((2, 7, 7))
     X[0, 2, 1:4] = 1
@@ -126,7 +126,7 @@ def test_a_level_stroke_and_a_dot():
     assert (level.sum(), dot.sum()) == (3, 1)
 
 
-def test_images_sparse_rows_and_frames(digits):
+def test_images_sparse_matrices_and_data_frames(digits):
     X = digits[0][:10]
     expected = DigitDeskewer().fit_transform(X)
     for same in (X.reshape(-1, SIDE, SIDE), sparse.csr_array(X), sparse.csc_matrix(X), X.tolist()):
@@ -150,19 +150,19 @@ def test_images_sparse_rows_and_frames(digits):
         ([[10**400] * 64], "integer beyond float64"),
     ],
 )
-def test_what_is_no_stack_of_square_images(X, message):
+def test_rows_that_are_not_square_images_are_refused(X, message):
     with pytest.raises(ValueError, match=message):
         DigitDeskewer().fit(X)
 
 
-def test_other_images_than_in_fit():
+def test_other_number_of_pixels_than_in_fit_is_refused():
     with pytest.raises(NotFittedError):
         DigitDeskewer().transform(np.zeros((1, 64)))
     with pytest.raises(ValueError, match="X has 49 features, but DigitDeskewer is expecting 64"):
         DigitDeskewer().fit(np.zeros((1, 64))).transform(np.zeros((1, 49)))
 
 
-def test_a_pipeline_with_it(digits, tmp_path):
+def test_pipeline_with_deskewer(digits, tmp_path):
     X, y = (digits[0] * 255).astype(np.uint8), digits[1]
     network = DigitANNClassifier((32,), augmentation="affine", epochs=5, random_state=0)
     model = make_pipeline(PixelScaler(), DigitDeskewer(), network).fit(X, y)
@@ -179,7 +179,7 @@ def test_a_pipeline_with_it(digits, tmp_path):
     assert (reader.predict(X[:50]) == model.predict(X[:50])).mean() > 0.9
 
 
-def test_it_helps_a_plain_network():
+def test_deskewing_improves_accuracy():
     """On digits of the package that no one trained on, with several seeds."""
     (X, y), (X_test, y_test) = (
         load_mnist_sample(subset=subset, return_X_y=True) for subset in ("train", "test")

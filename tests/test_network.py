@@ -1,3 +1,5 @@
+"""The forward pass in NumPy."""
+
 import pickle
 from itertools import pairwise
 
@@ -60,7 +62,7 @@ def test_forward_pass_by_hand():
 
 
 @pytest.mark.parametrize("n_rows", [1, BLOCK_ROWS, BLOCK_ROWS + 1, 3 * BLOCK_ROWS - 7])
-def test_blocks_change_nothing_but_rounding(n_rows):
+def test_blocks_change_results_by_rounding_only(n_rows):
     network = make_network()
     X = np.random.default_rng(2).normal(size=(n_rows, 6)).astype(np.float32)
     h = X
@@ -73,7 +75,7 @@ def test_blocks_change_nothing_but_rounding(n_rows):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("widths", [(6, 5, 4, 3), (6, 3)])
-def test_one_bad_value_anywhere_is_noticed(bad, activation, widths):
+def test_one_value_that_is_not_finite_is_detected(bad, activation, widths):
     network = make_network(widths, activation)
     X = np.random.default_rng(2).normal(size=(BLOCK_ROWS + 9, 6)).astype(np.float32)
     np.testing.assert_array_equal(network.logits_of_finite(X), network.logits(X))
@@ -89,14 +91,14 @@ def test_sparse_rows_give_the_dense_result():
     np.testing.assert_array_equal(network.logits(sparse.csr_array(X)), network.logits(X))
 
 
-def test_input_is_left_alone():
+def test_logits_does_not_modify_input():
     network = make_network((4, 3))
     X = np.ones((5, 4), dtype=np.float32)
     network.logits(X)
     np.testing.assert_array_equal(X, 1)
 
 
-def test_bytes_are_scaled():
+def test_uint8_is_scaled():
     network, scaled = make_network((4, 3)), make_network((4, 3), scale=1 / 255)
     X = np.random.default_rng(3).integers(0, 256, (20, 4), dtype=np.uint8)
     expected = network.logits((X / 255).astype(np.float32))
@@ -104,14 +106,14 @@ def test_bytes_are_scaled():
     np.testing.assert_allclose(scaled.logits(X.astype(np.float64)), expected, atol=1e-5)
 
 
-def test_pickle_keeps_every_bit():
+def test_pickle_keeps_all_bits():
     network = make_network(norm=True)
     X = np.random.default_rng(4).normal(size=(9, 6)).astype(np.float32)
     copy = pickle.loads(pickle.dumps(network))
     np.testing.assert_array_equal(copy.logits(X), network.logits(X))
 
 
-def test_weights_cannot_be_edited_in_place():
+def test_weights_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         make_network().kernels[0][0, 0] = 1
 

@@ -1,3 +1,5 @@
+"""Checks of the constructor parameters."""
+
 import inspect
 import re
 
@@ -95,7 +97,7 @@ def test_per_layer_repeats_one_number():
 
 
 @pytest.mark.parametrize("cls", [DigitANNClassifier, PixelScaler])
-def test_documented_defaults_are_those_of_the_signature(cls):
+def test_documented_defaults_equal_the_signature(cls):
     text = inspect.getdoc(cls)
     for name, parameter in inspect.signature(cls).parameters.items():
         found = re.search(rf"^{name} : .*default=(.+)$", text, flags=re.MULTILINE)

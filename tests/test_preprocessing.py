@@ -1,3 +1,5 @@
+"""PixelScaler."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +11,13 @@ PIXELS = np.arange(256, dtype=np.uint8).reshape(4, 64)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64, np.float16, object])
-def test_pixels_become_fractions(dtype):
+def test_pixels_are_divided_by_255(dtype):
     scaled = PixelScaler().fit_transform(PIXELS.astype(dtype))
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, np.arange(256).reshape(4, 64) / 255, rtol=1e-6)
 
 
-def test_images_become_rows():
+def test_images_are_flattened():
     scaler = PixelScaler().fit(PIXELS.reshape(4, 8, 8))
     assert scaler.n_features_in_ == 64
     expected = scaler.transform(PIXELS)
@@ -33,19 +35,19 @@ def test_sparse_stays_sparse(form):
     np.testing.assert_allclose(scaler.inverse_transform(scaled).toarray(), PIXELS, rtol=1e-6)
 
 
-def test_float32_is_not_changed_in_place():
+def test_transform_does_not_modify_float32_input():
     X = PIXELS.astype(np.float32)
     PixelScaler().fit_transform(X)
     np.testing.assert_array_equal(X, PIXELS)
 
 
-def test_inverse_gives_pixels_back():
+def test_inverse_transform_restores_pixels():
     scaler = PixelScaler().fit(PIXELS)
     back = scaler.inverse_transform(scaler.transform(PIXELS))
     np.testing.assert_allclose(back, PIXELS, atol=1e-4)
 
 
-def test_names_of_columns_pass_through():
+def test_feature_names_are_kept():
     frame = pd.DataFrame(PIXELS, columns=[f"pixel{i}" for i in range(64)])
     scaler = PixelScaler().set_output(transform="pandas").fit(frame)
     assert list(scaler.transform(frame).columns) == list(frame.columns)

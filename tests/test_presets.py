@@ -1,3 +1,5 @@
+"""Presets of published networks."""
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def sample():
     return scaler.transform(X), y, scaler.transform(X_test), y_test
 
 
-def test_there_are_five_with_their_published_accuracy():
+def test_published_accuracies():
     assert set(REFERENCES) == set(NETWORKS)
     published = {name: preset.published_accuracy for name, preset in REFERENCES.items()}
     assert published["dense-128-64"] == 0.9737
@@ -31,7 +33,7 @@ def test_there_are_five_with_their_published_accuracy():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_each_builds_its_network_and_learns(name, sample):
+def test_each_preset_builds_its_network_and_learns(name, sample):
     X, y, X_test, y_test = sample
     model = make_reference_classifier(name, random_state=0, epochs=6).fit(X, y)
     widths = [model.coefs_[0].shape[0], *(w.shape[1] for w in model.coefs_)]
@@ -44,7 +46,7 @@ def test_each_builds_its_network_and_learns(name, sample):
         assert model.validation_scores_ is not None
 
 
-def test_one_hot_images_as_in_the_source(sample):
+def test_images_with_one_hot_labels(sample):
     X, y, X_test, y_test = sample
     model = make_reference_classifier("basic-one-hot", random_state=0)
     model.fit(X.reshape(-1, 28, 28), np.eye(10)[y.astype(int)])
@@ -53,7 +55,7 @@ def test_one_hot_images_as_in_the_source(sample):
     assert (labels == y_test.astype(int)).mean() > 0.88
 
 
-def test_overrides_win():
+def test_overrides_replace_parameters():
     model = make_reference_classifier("dense-128-64", epochs=3, optimizer__beta_1=0.8)
     assert isinstance(model, DigitANNClassifier)
     assert (model.epochs, model.optimizer_params) == (3, {"beta_1": 0.8})

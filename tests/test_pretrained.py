@@ -1,4 +1,4 @@
-"""The network inside the package, and reading pictures with it from the command line."""
+"""The network inside the package, and `skdigits predict` with it."""
 
 import csv
 import io
@@ -27,17 +27,17 @@ def sample():
     return load_mnist_sample(subset="test", return_X_y=True)
 
 
-def test_it_reads_digits_it_was_not_trained_on(model, sample):
+def test_accuracy_on_the_test_sample(model, sample):
     assert model.score(*sample) > 0.985
 
 
 @pytest.mark.mnist
-def test_it_reads_the_whole_test_set(model, mnist_home):
+def test_accuracy_on_the_whole_test_set(model, mnist_home):
     X, y = fetch_mnist(subset="test", return_X_y=True, data_home=mnist_home)
     assert model.score(X, y) > 0.994
 
 
-def test_it_is_a_fitted_pipeline_like_any_other(model, sample, tmp_path):
+def test_pretrained_pipeline_can_be_saved(model, sample, tmp_path):
     assert model.classes_.tolist() == list("0123456789")
     assert model.n_features_in_ == 784
     assert model[-1].n_iter_ == len(model[-1].loss_curve_) > 0
@@ -46,7 +46,7 @@ def test_it_is_a_fitted_pipeline_like_any_other(model, sample, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(sample[0]), model.predict_proba(sample[0]))
 
 
-def test_it_trains_on(model, sample):
+def test_warm_start_trains_a_copy_further(model, sample):
     X, y = sample
     model = load_pretrained()
     model[-1].set_params(warm_start=True, epochs=1, optimizer="sgd", augmentation=None)
@@ -57,7 +57,7 @@ def test_it_trains_on(model, sample):
     np.testing.assert_array_equal(load_pretrained()[-1].coefs_[0], before)
 
 
-def test_it_comes_without_tensorflow():
+def test_loading_and_predicting_do_not_import_tensorflow():
     code = (
         "import sys, skdigits, numpy as np\n"
         "skdigits.load_pretrained().predict(np.zeros((1, 784), np.uint8))\n"
@@ -66,13 +66,13 @@ def test_it_comes_without_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_file_is_small():
+def test_file_size():
     from importlib.resources import files
 
     assert (files("skdigits") / "data" / "pretrained.npz").stat().st_size <= 2_500_000
 
 
-def test_rounding_to_eight_bits_moves_weights_by_half_a_step():
+def test_rounding_changes_weights_by_at_most_half_a_step():
     kernel = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
     kernel[:, 3] = 0
     levels, steps = quantised(kernel)
@@ -81,7 +81,7 @@ def test_rounding_to_eight_bits_moves_weights_by_half_a_step():
     assert (np.abs(levels * steps - kernel) <= 0.5001 * steps).all()
 
 
-def test_what_is_written_is_read(sample):
+def test_packed_network_round_trip(sample):
     X, y = sample
     fitted = DigitANNClassifier((32,), "tanh", epochs=5, random_state=0).fit(X, y)
     file = io.BytesIO()
@@ -119,7 +119,7 @@ def run(capsys):
     return call
 
 
-def test_one_line_for_each_picture(run, pictures):
+def test_predict_prints_one_line_for_each_picture(run, pictures):
     code, out, err = run("predict", pictures)
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
@@ -128,13 +128,13 @@ def test_one_line_for_each_picture(run, pictures):
     assert all(line[2].endswith("%") for line in lines)
 
 
-def test_patterns_and_names(run, pictures):
+def test_predict_takes_patterns_and_names(run, pictures):
     code, out, _ = run("predict", pictures / "[3-5].png", pictures / "7.png")
     assert code == 0
     assert [int(line.split()[1]) for line in out.splitlines()] == [3, 4, 5, 7]
 
 
-def test_json(run, pictures):
+def test_predict_json(run, pictures):
     code, out, _ = run("predict", "--json", pictures / "2.png", pictures / "8.png")
     found = json.loads(out)
     assert code == 0
@@ -142,7 +142,7 @@ def test_json(run, pictures):
     assert sum(found[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
-def test_csv_with_what_could_not_be_read(run, pictures):
+def test_predict_csv_has_errors_of_unreadable_pictures(run, pictures):
     (pictures / "notes.png").write_text("no picture")
     Image.new("L", (60, 60), 255).save(pictures / "blank.png")
     code, out, _ = run("predict", "--csv", pictures)
@@ -155,7 +155,7 @@ def test_csv_with_what_could_not_be_read(run, pictures):
     assert [row["label"] for row in rows if row["label"]] == [str(i) for i in range(10)]
 
 
-def test_a_bad_picture_does_not_lose_the_others(run, pictures):
+def test_predict_continues_after_an_unreadable_picture(run, pictures):
     code, out, err = run("predict", pictures / "1.png", pictures / "gone.png", pictures / "2.png")
     assert code == 1
     assert [line.split()[1] for line in out.splitlines()] == ["1", "2"]
@@ -163,13 +163,13 @@ def test_a_bad_picture_does_not_lose_the_others(run, pictures):
     assert "Traceback" not in err
 
 
-def test_a_model_of_ones_own(run, pictures, sample, tmp_path):
+def test_predict_with_a_saved_model(run, pictures, sample, tmp_path):
     skdigits.save(load_pretrained(), tmp_path / "own.skdigits")
     code, out, _ = run("predict", "--model", tmp_path / "own.skdigits", pictures / "6.png")
     assert (code, out.split()[1]) == (0, "6")
 
 
-def test_what_the_network_saw_is_shown(run, pictures, tmp_path):
+def test_predict_explain_saves_a_figure(run, pictures, tmp_path):
     pytest.importorskip("matplotlib")
     code, _, err = run("predict", pictures, "--explain", tmp_path / "seen.png")
     assert code == 0
@@ -186,20 +186,20 @@ def test_what_the_network_saw_is_shown(run, pictures, tmp_path):
         (["--model", "nowhere.skdigits", "x.png"], "nowhere.skdigits"),
     ],
 )
-def test_wrong_arguments(run, args, message):
+def test_predict_refuses_wrong_arguments(run, args, message):
     code, out, err = run("predict", *args)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_an_empty_folder(run, tmp_path):
+def test_predict_refuses_an_empty_folder(run, tmp_path):
     code, _, err = run("predict", tmp_path)
     assert code == 2
     assert "without pictures" in err
 
 
-def test_a_new_process_needs_no_tensorflow(pictures):
+def test_predict_does_not_import_tensorflow(pictures):
     code = (
         "import sys\nfrom skdigits._cli import main\n"
         "try: main(['predict', sys.argv[1]])\nexcept SystemExit as end: assert not end.code\n"

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, and networks that learn from others."""
+"""Calibration of probabilities, and training with a teacher."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def digits():
     return PixelScaler().fit_transform(X), y
 
 
-def test_rule_brings_smoothed_logits_to_the_calibrated_gap():
+def test_temperature_from_smoothing_gives_the_calibrated_gap():
     smoothed_gap = np.log((0.9 + 0.01) / 0.01)
     assert smoothed_gap / temperature_from_smoothing(0.1, 10) == pytest.approx(CALIBRATED_GAP)
     assert temperature_from_smoothing(0.0, 10) == 1.0
@@ -37,12 +37,12 @@ def test_rule_brings_smoothed_logits_to_the_calibrated_gap():
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 1000])
 @pytest.mark.parametrize("smoothing", [1e-6, 0.1, 0.5, 0.99])
-def test_rule_is_always_a_temperature(n_classes, smoothing):
+def test_temperature_from_smoothing_is_in_its_range(n_classes, smoothing):
     assert 0 < temperature_from_smoothing(smoothing, n_classes) <= 1
 
 
 @pytest.mark.parametrize("true", [0.3, 1.0, 2.5])
-def test_the_temperature_that_made_the_labels_is_found(true):
+def test_fit_temperature_finds_the_temperature_of_the_labels(true):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 3, (20000, 5))
     p = softmax(logits / true, axis=1)
@@ -50,10 +50,19 @@ def test_the_temperature_that_made_the_labels_is_found(true):
     assert fit_temperature(logits, y, np.ones(len(y)), 1.0) == pytest.approx(true, rel=0.03)
 
 
-def test_a_few_right_rows_prove_little():
+def test_prior_limits_the_temperature_of_few_rows():
     logits = np.eye(5) * 3
     found = fit_temperature(logits, np.arange(5), np.ones(5), 1.0)
     assert 0.3 < found < 1.0
+
+
+def test_temperature_at_its_bound_is_a_warning(digits):
+    X, y = digits[0][:300], digits[1][:300]
+    model = DigitANNClassifier((16,), epochs=2, random_state=0)
+    with pytest.warns(UserWarning, match="temperature_ is at its bound, 54.6") as caught:
+        model.fit(X, y, X_val=255 * X + 0.5, y_val=y)
+    assert all("transform_input" in str(warning.message) for warning in caught)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def linear(gap, n=500, n_classes=4):
@@ -67,12 +76,12 @@ def linear(gap, n=500, n_classes=4):
 
 @pytest.mark.parametrize("gap", [1.0, 9.0, 15.0, 400.0])
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_logits_of_learned_rows_are_brought_to_the_gap(gap, n_classes):
+def test_temperature_from_training_rows_gives_the_gap(gap, n_classes):
     found = temperature_from_training_rows(*linear(gap, n_classes=n_classes))
     assert found == pytest.approx(max(1.0, gap / TRAINED_GAP), abs=0.005)
 
 
-def test_nothing_is_measured_on_few_rows_or_none_that_count():
+def test_temperature_from_few_or_unweighted_training_rows():
     network, rows = linear(30.0, n=99)
     assert temperature_from_training_rows(network, rows) == 1.0
     network, rows = linear(30.0)
@@ -95,7 +104,7 @@ def test_nothing_is_measured_on_few_rows_or_none_that_count():
     "kind",
     ["csr", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("array", "uint8"))],
 )
-def test_plain_labels_learned_by_heart_make_no_overconfidence(digits, kind):
+def test_overfitted_network_is_calibrated(digits, kind):
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
     if kind != "uint8":
@@ -112,7 +121,7 @@ def test_plain_labels_learned_by_heart_make_no_overconfidence(digits, kind):
 
 
 @pytest.mark.parametrize("how", ["X_val", "early_stopping", "rule"])
-def test_calibrated_probabilities_are_nearer_to_the_share_of_right_answers(digits, how):
+def test_mean_confidence_is_closer_to_the_accuracy(digits, how):
     X, y = digits
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
     X_test = PixelScaler().fit_transform(X_test)
@@ -126,7 +135,7 @@ def test_calibrated_probabilities_are_nearer_to_the_share_of_right_answers(digit
     assert abs(calibrated - accuracy) < abs(raw - accuracy)
 
 
-def test_all_answers_and_keras_share_the_temperature(digits, tmp_path):
+def test_keras_model_has_the_temperature(digits, tmp_path):
     X, y = digits[0][:500], digits[1][:500]
     model = DigitANNClassifier(**PARAMS, label_smoothing=0.1).fit(X, y)
     assert model.temperature_ == pytest.approx(temperature_from_smoothing(0.1, 10))
@@ -139,7 +148,7 @@ def test_all_answers_and_keras_share_the_temperature(digits, tmp_path):
     np.testing.assert_allclose(keras_answer, model.predict_proba(X), atol=1e-5)
 
 
-def test_training_goes_on_from_the_weights_without_the_temperature(digits):
+def test_partial_fit_continues_from_weights_without_temperature(digits):
     X, y = digits[0][:500], digits[1][:500]
     one = DigitANNClassifier((16,), label_smoothing=0.1, random_state=0, batch_size=100)
     other = DigitANNClassifier((16,), label_smoothing=0.1, random_state=0, batch_size=100)
@@ -159,7 +168,7 @@ def teacher(digits):
     return DigitANNClassifier(**params, random_state=0).fit(*digits)
 
 
-def test_a_teacher_makes_a_small_network_better(digits, teacher):
+def test_teacher_improves_a_small_network(digits, teacher):
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
     X_test = PixelScaler().fit_transform(X_test)
     X, y = digits[0][:1000], digits[1][:1000]
@@ -171,7 +180,7 @@ def test_a_teacher_makes_a_small_network_better(digits, teacher):
     assert np.mean(taught) > np.mean(alone) + 0.005
 
 
-def test_the_labels_themselves_are_not_looked_at(digits, teacher):
+def test_labels_are_not_used_with_a_teacher(digits, teacher):
     X, y = digits[0][:1000], digits[1][:1000]
     params = PARAMS | {"hidden_layer_sizes": (16,)}
     right = DigitANNClassifier(**params).fit(X, y, teacher=teacher)
@@ -180,7 +189,7 @@ def test_the_labels_themselves_are_not_looked_at(digits, teacher):
     assert right.temperature_ == 1.0
 
 
-def test_one_step_is_that_of_the_softened_cross_entropy(digits, teacher):
+def test_step_follows_the_softened_cross_entropy(digits, teacher):
     X, y = digits[0][:100], digits[1][:100]
     model = DigitANNClassifier(
         (), optimizer="sgd", learning_rate=0.5, learning_rate_schedule="constant", epochs=1
@@ -191,7 +200,7 @@ def test_one_step_is_that_of_the_softened_cross_entropy(digits, teacher):
     np.testing.assert_allclose(model.coefs_[0], -0.5 * gradient, atol=1e-6)
 
 
-def test_the_teacher_is_left_as_it_is_and_not_kept(digits, teacher):
+def test_teacher_is_neither_modified_nor_stored(digits, teacher):
     X, y = digits[0][:300], digits[1][:300]
     before = [array.copy() for array in teacher.coefs_]
     model = DigitANNClassifier(**PARAMS).fit(X, y, teacher=teacher)
@@ -200,7 +209,7 @@ def test_the_teacher_is_left_as_it_is_and_not_kept(digits, teacher):
     assert all(value is not teacher for value in vars(model).values())
 
 
-def test_bytes_and_scaled_pixels_teach_each_other(digits):
+def test_teachers_fitted_on_bytes_and_on_scaled_pixels(digits):
     X, y = digits[0][:600], digits[1][:600]
     pixels = np.round(X * 255).astype(np.uint8)
     on_bytes = DigitANNClassifier(**PARAMS).fit(pixels, y)
@@ -229,7 +238,7 @@ def test_bytes_and_scaled_pixels_teach_each_other(digits):
         ),
     ],
 )
-def test_other_teachers_are_refused(digits, teacher, make, error, message):
+def test_unsuitable_teachers_are_refused(digits, teacher, make, error, message):
     X, y = digits[0][:200], digits[1][:200]
     with pytest.raises(error, match=message):
         DigitANNClassifier(**PARAMS).fit(X, y, teacher=make(teacher, X, y))

@@ -14,12 +14,12 @@ from .pixel_transformer import PixelTransformer
 
 
 class DigitDeskewer(PixelTransformer):
-    """Stand slanted digits upright, as a step of a Pipeline before the classifier.
+    """Remove the slant of digits, as a step of a Pipeline before the classifier.
 
-    Each row of an image is shifted, by linear interpolation between neighbouring pixels, so that
-    the digit leans neither way and its centre of mass lies on the middle column. The slant that
-    is taken away is μ11 / μ02, of the central moments of the pixels' differences from their
-    background. Learns nothing from the data. A network is to be trained and used with it alike.
+    Each row of an image is shifted, with linear interpolation between neighbouring pixels, so that
+    the digit has no slant and its centre of mass lies on the middle column. The slant is μ11 / μ02,
+    of the central moments of the differences between pixels and background. Nothing is learned from
+    the data. A network needs the deskewer in training and in predictions.
 
     Attributes
     ----------
@@ -30,12 +30,12 @@ class DigitDeskewer(PixelTransformer):
 
     See Also
     --------
-    DigitImageNormalizer : Brings people's own pictures into MNIST's form, the slant kept.
+    DigitImageNormalizer : Converts pictures to MNIST's format, with their slant.
 
     Notes
     -----
-    Deskewing is among the preprocessings that [1]_ compares on MNIST. The background of an image
-    is the median of its outermost pixels.
+    [1]_ compares deskewing with other preprocessing on MNIST. The background of an image is the
+    median of its outermost pixels.
 
     References
     ----------
@@ -56,19 +56,18 @@ class DigitDeskewer(PixelTransformer):
     """
 
     def transform(self, X: Any) -> Any:
-        """Stand each digit upright.
+        """Remove the slant of each digit.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_pixels), or ndarray of shape \
-                (n_samples, side, side)
-            Square images whose pixels have one scale.
+        X : array-like or sparse matrix of shape (n_samples, n_pixels), or images
+            Square images whose pixels have one scale, as rows or as for `PixelScaler`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_pixels)
-            A new array, of uint8 (rounded), float32 or float64 as X is, else of float32. Images
-            without a digit are as they were.
+            A new array of the dtype of X for uint8 (rounded), float32 and float64, else of
+            float32. Images without a digit are unchanged.
         """
         check_is_fitted(self)
         X = self._pixels(X, reset=False)
@@ -95,7 +94,7 @@ class DigitDeskewer(PixelTransformer):
 
 
 def _deskewed(rows: np.ndarray) -> np.ndarray:
-    """Square images, sheared and shifted along their rows; floats in and out."""
+    """Square images of floats, sheared and shifted along their rows."""
     side = isqrt(rows.shape[1])
     images = rows.reshape(-1, side, side)
     edges = [images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]]
@@ -113,7 +112,7 @@ def _deskewed(rows: np.ndarray) -> np.ndarray:
     second = (down * dy**2).sum(1, keepdims=True)
     mixed = (np.matmul(mass, dx[:, :, None])[:, :, 0] * dy).sum(1, keepdims=True)
     shift = x + mixed / np.maximum(second, tiny) * dy
-    # What comes in from beside an image is background.
+    # Pixels outside of an image are background.
     shift = np.clip(shift, -side, side)
     whole = np.floor(shift)
     between = (shift - whole)[:, :, None]

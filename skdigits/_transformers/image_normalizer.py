@@ -11,20 +11,22 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import validate_data
 
+from .._array_conversion import holds_bytes
+
 _N_PIXELS = 28 * 28
 
 
 class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
-    """Bring pictures of single digits into MNIST's form, as a step of a Pipeline.
+    """Convert pictures of single digits to MNIST's format, as a step of a Pipeline.
 
-    Does for each picture what :func:`read_digit_images` does; learns nothing from the data and
-    works without having been fitted. Digits of MNIST come out as they went in.
+    Applies :func:`read_digit_images` to each picture; nothing is learned from the data, and a fit
+    is not required. Digits of MNIST are unchanged.
 
     Parameters
     ----------
     errors : {"raise", "warn", "ignore"}, default="raise"
-        What to do about a picture in which no single digit can be read: raise an
-        UnreadableImageError, or give a row of zeros, with or without a UserWarning.
+        Handling of a picture without a single readable digit: raise an UnreadableImageError, or
+        return a row of zeros, with or without a UserWarning.
 
     Attributes
     ----------
@@ -52,7 +54,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> DigitImageNormalizer:
-        """Check X, if it is an array of rows, and remember its number of features.
+        """Check X, if it is an array of rows, and store its number of features.
 
         Parameters
         ----------
@@ -81,8 +83,8 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         ----------
         X : array-like of shape (n_samples, n_pixels), ndarray of shape \
                 (n_samples, height, width) or list of pictures
-            Rows are square pictures, pixel by pixel, such as MNIST's 784. A list may hold
-            whatever :func:`read_digit_images` takes: paths, bytes, PIL images, arrays.
+            Rows are the pixels of square pictures, such as MNIST's 784. A list may hold any
+            input of :func:`read_digit_images`: paths, bytes, PIL images, arrays.
 
         Returns
         -------
@@ -92,7 +94,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         Raises
         ------
         UnreadableImageError
-            With ``errors="raise"``, if a picture holds no single digit.
+            With ``errors="raise"``, if a picture does not contain a single digit.
         """
         from .._pictures.digit_reader import read_digit_images
 
@@ -100,7 +102,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
         return read_digit_images(pictures, errors=self.errors)
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
-        """Names of the 784 pixels, as MNIST's have them at OpenML.
+        """Names of the 784 pixels, as in MNIST at OpenML.
 
         Parameters
         ----------
@@ -116,9 +118,10 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
 
     def _pictures(self, X: Any, *, reset: bool) -> list[Any]:
         """Rows as square pictures."""
-        rows = validate_data(self, X, dtype="numeric", reset=reset)
+        dtype = np.uint8 if holds_bytes(X) else "numeric"
+        rows = validate_data(self, X, dtype=dtype, reset=reset)
         side = isqrt(rows.shape[1])
-        # Rows that are no squares are unreadable pictures as any other are.
+        # Rows that are not square images are unreadable pictures.
         return list(rows.reshape(-1, side, side) if side * side == rows.shape[1] else rows)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -134,7 +137,7 @@ class DigitImageNormalizer(CallbackSupportMixin, TransformerMixin, BaseEstimator
 
 
 def _is_rows(X: Any) -> bool:
-    """Whether X is a table of pixels with one row per picture, not pictures one by one."""
+    """Whether X is a table of pixels with one row per picture."""
     if sparse.issparse(X):
         return True
     if isinstance(X, (list, tuple)) and len(X):

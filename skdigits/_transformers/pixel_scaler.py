@@ -14,11 +14,11 @@ from .pixel_transformer import PixelTransformer
 
 
 class PixelScaler(PixelTransformer):
-    """Map pixels from 0–255 to float32 from 0 to 1.
+    """Scale pixels from 0–255 to float32 from 0 to 1.
 
-    Learns nothing from the data: each value is divided by 255. scikit-learn's MinMaxScaler and
-    StandardScaler give float64, which takes twice the memory and trains slower; this one
-    doesn't, and it flattens images to rows. It warns of images whose floats end at 1 already.
+    Each value is divided by 255; nothing is learned from the data. scikit-learn's MinMaxScaler and
+    StandardScaler return float64, which takes twice the memory and longer training. Images are
+    flattened to rows. Images that were divided by 255 before cause a warning.
 
     Attributes
     ----------
@@ -40,18 +40,19 @@ class PixelScaler(PixelTransformer):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
-            Pixels from 0 to 255 of any numeric dtype.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
+            Pixels from 0 to 255 of any numeric dtype. Images are an array or tensor of shape
+            (n_samples, height, width) or (n_samples, height, width, 1), or a list of arrays or
+            PIL images.
 
         Returns
         -------
         ndarray or sparse matrix of float32 of shape (n_samples, n_features)
-            A new array; X is left as it is.
+            A new array; X is not modified.
         """
         check_is_fitted(self)
         X = self._pixels(X, reset=False)
-        # The caller is behind the method in which scikit-learn wraps this one.
+        # scikit-learn wraps this method in another one.
         warn_if_scaled(X, stacklevel=3)
         return _applied(np.divide, X)
 
@@ -74,9 +75,9 @@ class PixelScaler(PixelTransformer):
 
 
 def _applied(operation: Any, X: Any) -> Any:
-    """X with 255, in float32."""
+    """X multiplied or divided by 255, in float32."""
     may_overflow = X.dtype.kind == "f"
-    # What overflows float32 is refused, so it needs no warning as well.
+    # Values that overflow float32 raise an error, without a warning before it.
     with np.errstate(over="ignore"):
         if sparse.issparse(X):
             X = X.astype(np.float32)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The base class of the transformers of pixels."""
+"""Base class of the transformers of pixels."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import validate_data
 
-from .._array_conversion import flatten_images
+from .._array_conversion import flatten_images, holds_bytes
 from .._validation import floats_only
 
 
 class PixelTransformer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """What transformers of pixels share, which learn nothing but the number of features."""
+    """Transformer of pixels, whose fit stores the number and names of the features only."""
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check X and remember its number of features.
+        """Check X and store its number of features.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features), or ndarray of shape \
-                (n_samples, height, width)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or images
             Pixels of any numeric dtype, as in transform.
         y : object, default=None
             Ignored.
@@ -36,7 +35,7 @@ class PixelTransformer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMi
         Raises
         ------
         ValueError
-            If X is not what transform takes; a deskewer takes square images only.
+            If transform does not accept X; a deskewer accepts square images only.
         """
         context = self._init_callback_context()
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
@@ -45,13 +44,14 @@ class PixelTransformer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMi
         return self
 
     def _pixels(self, X: Any, *, reset: bool) -> Any:
-        """X as numbers in rows, dense or sparse."""
+        """X as rows of numbers, dense or sparse."""
         X = flatten_images(X)
         if isinstance(X, (list, tuple)):
-            # scikit-learn makes numbers of arrays of objects, not of lists of them.
+            # scikit-learn converts arrays of objects to numbers, but not lists of them.
             X = np.asarray(X)
+        dtype = np.uint8 if holds_bytes(X) else "numeric"
         with floats_only("X"):
-            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype="numeric", reset=reset)
+            X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=dtype, reset=reset)
         if X.dtype.kind not in "biuf":
             raise ValueError(f"Got X of dtype {X.dtype}, expected numbers.")
         return X
