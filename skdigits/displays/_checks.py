@@ -43,6 +43,8 @@ def fitted_network(estimator: Any) -> Any:
 def as_images(X: Any) -> Array:
     """X as square images of shape (n_images, height, width)."""
     X = np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+    if X.ndim == 4 and 1 in (X.shape[1], X.shape[3]):
+        X = X[..., 0] if X.shape[3] == 1 else X[:, 0]
     if X.ndim == 3:
         return X
     side = isqrt(X.shape[1]) if X.ndim == 2 else 0
