@@ -1,4 +1,4 @@
-"""Random deformation of images: its ranges, and the geometry of a drawn one."""
+"""Random deformation of images: ranges, and the coordinates of deformed pixels."""
 
 from __future__ import annotations
 
@@ -12,43 +12,53 @@ import numpy as np
 
 from ._network import Array
 
-# Points per side of the coarse grid on which elastic displacements are drawn.
+# Elastic displacements are drawn on a grid of GRID × GRID points.
 GRID = 6
-# Columns of a sample's random numbers: angle, scales, shear, shifts, stroke; then the two grids.
+# Each image needs N_RANDOM random numbers: seven with these indices, then the displacements of the
+# grid points along x and along y.
 ANGLE, SCALE_X, SCALE_Y, SHEAR, SHIFT_X, SHIFT_Y, STROKE = range(7)
 N_RANDOM = 7 + 2 * GRID**2
 
-# How far beyond the last pixel a point may lie: there, one pixel away, is nothing but background.
-BEYOND = 1 - 1e-3
+# Coordinates are clipped to this distance from the outermost pixels, where the value is the
+# background.
+_MARGIN = 1 - 1e-3
 
-UPPER = {"rotation": 180.0, "scale": 0.9, "shear": 2.0, "shift": 1.0, "elastic": 0.5, "stroke": 1.0}
+_MAX_RANGE = {
+    "rotation": 180.0,
+    "scale": 0.9,
+    "shear": 2.0,
+    "shift": 1.0,
+    "elastic": 0.5,
+    "stroke": 1.0,
+}
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges of the random deformation that training images go through.
+    """Ranges of the random deformations of training images.
 
-    Each image of each batch gets its own deformation, drawn anew: an affine map [1]_ and a
-    smooth field of displacements [2]_ from uniform distributions around no change. Values are
-    interpolated linearly. Lengths are shares of the image's side, so that the same numbers fit
-    images of 8 × 8 and of 28 × 28 pixels.
+    Every image has a new random deformation in every epoch: an affine transformation [1]_ and
+    smooth elastic displacements [2]_, both from uniform distributions. Pixels are interpolated
+    linearly. Lengths are relative to the side of the image, so that the same ranges suit images of
+    8 × 8 and of 28 × 28 pixels.
 
     Parameters
     ----------
     rotation : float, default=15.0
-        Largest angle to either side, in degrees.
+        Maximum angle in both directions, in degrees.
     scale : float, default=0.15
-        Largest relative change of the width, independently of the height.
+        Maximum relative change of the width and, independently, of the height.
     shear : float, default=0.2
-        Largest horizontal shift between two rows, as a share of their distance.
+        Maximum horizontal shift of two rows against each other, relative to their distance.
     shift : float, default=0.055
-        Largest shift along each axis, as a share of the side: 1.5 pixels of 28.
+        Maximum shift along each axis, relative to the side: 1.5 of 28 pixels by default.
     elastic : float, default=0.04
-        Root mean square of the displacements along each axis, as a share of the side: 1.1
-        pixels of 28. They are drawn on a grid of 6 × 6 points and smoothed by a Gaussian.
+        Root mean square of the elastic displacements along each axis, relative to the side: 1.1
+        of 28 pixels by default. They are drawn on a grid of 6 × 6 points and interpolated by
+        Gaussians.
     stroke : float, default=0.0
-        Largest change of the strokes' weight: from 1 × towards the darkest to 1 × towards the
-        brightest of a pixel and its four neighbours.
+        Maximum change of the stroke width. With 1, a pixel changes at most to the minimum or
+        the maximum of itself and its four neighbours.
 
     References
     ----------
@@ -81,30 +91,30 @@ class Augmentation:
         Raises
         ------
         ValueError
-            Names the range, what was received and what was expected.
+            If a range is not a number or out of bounds.
         """
-        for name, upper in UPPER.items():
+        for name, upper in _MAX_RANGE.items():
             value: Any = vars(self).get(name)
             is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
             if not is_number or not 0 <= value <= upper:
                 raise ValueError(f"Got {name}={value!r}, expected a number from 0 to {upper:g}.")
 
     def as_floats(self) -> Augmentation:
-        """The same ranges as plain floats, by which equal ones are told."""
+        """The same ranges as Python floats, so that equal ranges have equal hashes."""
         return Augmentation(*(float(getattr(self, field.name)) for field in fields(self)))
 
 
 NAMED = {"affine": Augmentation(elastic=0.0), "elastic": Augmentation()}
-"""What the names that `DigitANNClassifier` takes stand for."""
+"""Ranges of the values "affine" and "elastic" of ``DigitANNClassifier(augmentation=…)``."""
 
 
 def side_of(n_features: int, wanted_by: str = "augmentation or input_blur") -> int:
-    """Side of the square images that rows of so many pixels are.
+    """Side of square images with the given number of pixels.
 
     Raises
     ------
     ValueError
-        If there are no such images.
+        If the number is not a square.
     """
     side = isqrt(n_features)
     if side * side != n_features or side < 2:
@@ -116,7 +126,7 @@ def side_of(n_features: int, wanted_by: str = "augmentation or input_blur") -> i
 
 
 def background(X: Array) -> float:
-    """What lies around the digits: the median of the outermost pixels of the images.
+    """Value of the background: the median of the outermost pixels of at most 1,000 images.
 
     Parameters
     ----------
@@ -130,10 +140,10 @@ def background(X: Array) -> float:
 
 @cache
 def displacement_basis(side: int) -> Array:
-    """What each point of the coarse grid contributes to the displacement of each pixel.
+    """Weight of each grid point in the displacement of each pixel.
 
-    Gaussians as wide as the grid's spacing, scaled so that independent numbers of variance 1 on
-    the grid give displacements of variance 1 everywhere.
+    The weights are Gaussians with the distance of grid points as standard deviation, normalized so
+    that independent values of variance 1 at the grid points give displacements of variance 1.
 
     Returns
     -------
@@ -146,12 +156,12 @@ def displacement_basis(side: int) -> Array:
 
 
 def random_numbers(rng: np.random.Generator, n_samples: int) -> Array:
-    """Random numbers for so many images, uniform from -1 to 1."""
+    """Uniform random numbers from -1 to 1, of shape (n_samples, N_RANDOM)."""
     return rng.uniform(-1, 1, (n_samples, N_RANDOM)).astype(np.float32)
 
 
 def coordinates(augmentation: Augmentation, side: int, random: Any, xp: Any) -> tuple[Any, Any]:
-    """Where each pixel of a deformed image comes from.
+    """Position in the original image of each pixel of the deformed image.
 
     Parameters
     ----------
@@ -160,12 +170,12 @@ def coordinates(augmentation: Augmentation, side: int, random: Any, xp: Any) -> 
     random : array of shape (n_samples, N_RANDOM)
         Uniform from -1 to 1.
     xp : module
-        numpy, or what has its functions for another kind of array.
+        numpy or a module with the same functions for other arrays.
 
     Returns
     -------
     x, y : arrays of shape (n_samples, side * side)
-        Column and row in the image, in pixels, from -BEYOND to side - 1 + BEYOND.
+        Column and row in pixels, from -_MARGIN to side - 1 + _MARGIN.
     """
     a, c = augmentation, (side - 1) / 2
     down, right = np.divmod(np.arange(side**2, dtype=np.float32), np.float32(side))
@@ -175,21 +185,21 @@ def coordinates(augmentation: Augmentation, side: int, random: Any, xp: Any) -> 
     cos, sin = xp.cos(angle), xp.sin(angle)
     scale_x, scale_y = 1 + a.scale * column[SCALE_X], 1 + a.scale * column[SCALE_Y]
     shear = a.shear * column[SHEAR]
-    # The rotation after shear and scale.
+    # Scale and shear first, then rotation.
     wide, high = scale_x * dx + shear * dy, scale_y * dy
     x = cos * wide - sin * high + (c + a.shift * side * column[SHIFT_X])
     y = sin * wide + cos * high + (c + a.shift * side * column[SHIFT_Y])
     if a.elastic:
-        # Uniform numbers from -1 to 1 have the variance 1/3.
+        # Uniform numbers from -1 to 1 have variance 1/3.
         basis = displacement_basis(side) * np.float32(a.elastic * side * 3**0.5)
         x = x + xp.matmul(random[:, 7 : 7 + GRID**2], basis)
         y = y + xp.matmul(random[:, 7 + GRID**2 :], basis)
-    low, top = np.float32(-BEYOND), np.float32(side - 1 + BEYOND)
+    low, top = np.float32(-_MARGIN), np.float32(side - 1 + _MARGIN)
     return xp.clip(x, low, top), xp.clip(y, low, top)
 
 
 def deformed(images: Array, augmentation: Augmentation, random: Array, fill: float) -> Array:
-    """Deform images as training does, in NumPy.
+    """Deform images in NumPy, as the compiled training does.
 
     Parameters
     ----------
@@ -197,7 +207,7 @@ def deformed(images: Array, augmentation: Augmentation, random: Array, fill: flo
     augmentation : Augmentation
     random : ndarray of shape (n_samples, N_RANDOM)
     fill : float
-        Value outside of the images.
+        Value of the background.
 
     Returns
     -------

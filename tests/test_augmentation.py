@@ -37,13 +37,13 @@ def only(**ranges):
 
 
 def extreme(column, n=1):
-    """Random numbers of which one is at its upper end and all others mean no change."""
+    """Random numbers with one value at its maximum and all others at 0, no change."""
     random = np.zeros((n, N_RANDOM), np.float32)
     random[:, column] = 1
     return random
 
 
-def test_no_ranges_change_nothing(digits):
+def test_zero_ranges_do_not_change_images(digits):
     images = digits[0][:50]
     random = random_numbers(np.random.default_rng(0), 50)
     np.testing.assert_allclose(deformed(images, STILL, random, 0.0), images, atol=1e-6)
@@ -60,7 +60,7 @@ def test_no_ranges_change_nothing(digits):
         ({"shift": 0.1}, 5, [[1, 0], [0, 1]], (2.8, 0)),
     ],
 )
-def test_affine_maps_are_those_of_scipy(digits, ranges, column, matrix, offset):
+def test_affine_maps_equal_scipy(digits, ranges, column, matrix, offset):
     if matrix is None:
         angle = np.deg2rad(ranges["rotation"])
         matrix = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
@@ -76,7 +76,7 @@ def test_affine_maps_are_those_of_scipy(digits, ranges, column, matrix, offset):
 
 @pytest.mark.parametrize("augmentation", [Augmentation(), FULL, only(stroke=1.0)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_compiled_deformation_is_that_of_numpy(digits, augmentation, dtype):
+def test_compiled_deformation_equals_numpy(digits, augmentation, dtype):
     import tensorflow as tf
 
     from skdigits._keras.deformation import resampled
@@ -89,18 +89,18 @@ def test_compiled_deformation_is_that_of_numpy(digits, augmentation, dtype):
     )
     found = compiled(tf.constant(images), tf.constant(random)).numpy()
     assert found.dtype == dtype
-    # A point on a pixel's edge may fall to either side.
+    # A point on the border of two pixels may be rounded to either.
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert np.mean(np.abs(found - expected)) < 1e-5
     assert np.abs(found - images).mean() > 0.001
 
 
 @pytest.mark.parametrize("side", [8, 28])
-def test_displacements_are_as_long_as_they_should_be(side):
+def test_root_mean_square_of_displacements(side):
     random = random_numbers(np.random.default_rng(0), 4000)
     x, y = coordinates(only(elastic=0.04), side, random, np)
     down, right = np.divmod(np.arange(side**2), side)
-    # Points that were stopped at the edge are shorter.
+    # Displacements of pixels near the edge are clipped.
     inner = ((down > 1) & (down < side - 2)) & ((right > 1) & (right < side - 2))
     for moved in (x - right, y - down):
         spread = np.sqrt((moved[:, inner] ** 2).mean(axis=0))
@@ -113,7 +113,7 @@ def test_displacements_are_smooth():
     assert neighbours.min() > 0.95
 
 
-def test_strokes_become_thinner_and_bolder(digits):
+def test_stroke_changes_the_amount_of_ink(digits):
     images = digits[0][:100]
     random = extreme(6, 100)
     ink = images.sum(axis=1)
@@ -122,7 +122,7 @@ def test_strokes_become_thinner_and_bolder(digits):
 
 
 @pytest.mark.parametrize("scaled", [lambda X: X, lambda X: 255 * X, lambda X: (X - 0.13) / 0.31])
-def test_background_comes_in_from_outside(digits, scaled):
+def test_shifted_images_are_filled_with_background(digits, scaled):
     images = scaled(digits[0][:100])
     fill = background(images)
     assert fill == pytest.approx(scaled(0.0), abs=1e-6)
@@ -141,20 +141,20 @@ def test_background_comes_in_from_outside(digits, scaled):
         ({"stroke": None}, "Got stroke=None"),
     ],
 )
-def test_wrong_ranges_are_refused(given, message):
+def test_invalid_ranges_raise(given, message):
     with pytest.raises(ValueError, match=message):
         Augmentation(**given)
 
 
 @pytest.mark.parametrize("augmentation", ["strong", 1, True, {"rotation": 5}, Augmentation])
-def test_wrong_augmentations_are_refused(digits, augmentation):
+def test_invalid_augmentation_raises(digits, augmentation):
     with pytest.raises(ValueError, match=r"Got augmentation=.*'affine', 'elastic' or"):
         DigitANNClassifier(augmentation=augmentation).fit(*digits)
 
 
 @pytest.mark.parametrize("shape", [(20, 10), (20, 4, 9), (20, 1)])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_only_square_images_are_deformed(shape, method):
+def test_images_that_are_not_square_raise(shape, method):
     X = np.random.default_rng(0).random(shape).astype(np.float32)
     y = np.arange(20) % 2
     more = {"classes": [0, 1]} if method == "partial_fit" else {}
@@ -165,7 +165,7 @@ def test_only_square_images_are_deformed(shape, method):
 PARAMS = {"hidden_layer_sizes": (32,), "epochs": 4, "random_state": 0}
 
 
-def test_names_stand_for_ranges(digits):
+def test_named_augmentations(digits):
     by_name = DigitANNClassifier(**PARAMS, augmentation="elastic").fit(*digits)
     by_hand = DigitANNClassifier(**PARAMS, augmentation=Augmentation(rotation=15)).fit(*digits)
     np.testing.assert_array_equal(by_name.coefs_[0], by_hand.coefs_[0])
@@ -174,7 +174,7 @@ def test_names_stand_for_ranges(digits):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_same_seed_same_bits_and_another_seed_others(digits, dtype):
+def test_weights_depend_on_random_state_only(digits, dtype):
     X = (digits[0] * 255).astype(dtype) if dtype == np.uint8 else digits[0].astype(dtype)
     make = lambda seed: DigitANNClassifier(  # noqa: E731
         **(PARAMS | {"random_state": seed}), augmentation=FULL
@@ -184,7 +184,7 @@ def test_same_seed_same_bits_and_another_seed_others(digits, dtype):
     assert not np.array_equal(first.coefs_[0], other.coefs_[0])
 
 
-def test_bytes_are_deformed_like_scaled_pixels(digits):
+def test_uint8_pixels_are_deformed_like_scaled_pixels(digits):
     X = np.round(digits[0] * 255).astype(np.uint8)
     on_bytes = DigitANNClassifier(**PARAMS, augmentation="elastic").fit(X, digits[1])
     scaled = DigitANNClassifier(**PARAMS, augmentation="elastic").fit(
@@ -193,7 +193,7 @@ def test_bytes_are_deformed_like_scaled_pixels(digits):
     np.testing.assert_allclose(on_bytes.predict_proba(X), scaled.predict_proba(X / 255), atol=1e-4)
 
 
-def test_deformed_training_reads_deformed_digits_better():
+def test_augmentation_improves_accuracy_on_deformed_digits():
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
     X, X_test = PixelScaler().fit_transform(X), PixelScaler().fit_transform(X_test)
@@ -204,13 +204,13 @@ def test_deformed_training_reads_deformed_digits_better():
     assert taught > plain + 0.03
 
 
-def test_small_digits_too():
+def test_augmentation_of_8_by_8_images():
     X, y = load_digits(return_X_y=True)
     model = DigitANNClassifier((32,), augmentation="affine", random_state=0)
     assert model.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.9
 
 
-def test_chunks_go_on_with_new_deformations(digits):
+def test_partial_fit_in_chunks_equals_one_call(digits):
     X, y = digits[0][:512], digits[1][:512]
     params = {"hidden_layer_sizes": (16,), "augmentation": "elastic", "random_state": 0}
     whole = DigitANNClassifier(**params).partial_fit(X, y, classes=np.unique(y))
@@ -221,7 +221,7 @@ def test_chunks_go_on_with_new_deformations(digits):
     np.testing.assert_array_equal(whole.coefs_[0], chunked.coefs_[0])
 
 
-def test_it_is_copied_searched_and_stored(digits, tmp_path):
+def test_clone_copy_pickle_and_save(digits, tmp_path):
     model = DigitANNClassifier(**PARAMS, augmentation=FULL)
     for copied in (clone(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert copied.augmentation == FULL
