@@ -1,26 +1,38 @@
+import csv
 import io
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from rich.console import Console
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from sklearn.pipeline import make_pipeline
 
 import skdigits
-from skdigits import DigitANNClassifier, PixelScaler
+from skdigits import (
+    DigitANNClassifier,
+    DigitImageNormalizer,
+    PixelScaler,
+    load_pretrained,
+    read_digit_images,
+)
 from skdigits._cli import main
-from skdigits._cli.data import test_only as read_test
-from skdigits._cli.data import training_and_test
+from skdigits._cli.console import digit_picture, probability_bars
+from skdigits._cli.data import load_test, load_training_and_test
 from skdigits._cli.evaluate import expected_calibration_error
 from skdigits._cli.quiet import _without_noise
-from skdigits._cli.screen import digit_picture, probability_bars
 from skdigits.datasets import load_mnist_sample
 from skdigits.presets import PRESETS, param_grid
 
@@ -51,10 +63,35 @@ def files(sample, tmp_path_factory):
     few.assign(pixel5="ink").to_csv(folder / "words.csv", index=False)
     few.assign(label=None).to_csv(folder / "no_labels.csv", index=False)
     few.assign(label=0.5).to_csv(folder / "fractions.csv", index=False)
+    few.assign(pixel5=-1).to_csv(folder / "negative.csv", index=False)
+    few.assign(pixel5="1e999").to_csv(folder / "infinite.csv", index=False)
+    few.assign(pixel5="").to_csv(folder / "no_cell.csv", index=False)
+    few.assign(pixel5="\x1b[2J").to_csv(folder / "control.csv", index=False)
+    huge = few.copy()
+    huge.iloc[5, 10] = "9" * 400
+    huge.to_csv(folder / "huge.csv", index=False)
     few.to_csv(folder / "few.csv", index=False)
     few[:0].to_csv(folder / "no_rows.csv", index=False)
     kaggle.iloc[:, :700].to_csv(folder / "narrow.csv", index=False)
-    kaggle.to_csv(folder / "no_names.csv", index=False, header=False)
+    two_labels = kaggle.copy()
+    two_labels.insert(1, "class", numbers)
+    two_labels.to_csv(folder / "two_labels.csv", index=False)
+    kaggle.to_csv(folder / "no_header.csv", index=False, header=False)
+    kaggle.to_csv(folder / "no_header.csv.gz", index=False, header=False)
+    kaggle.to_csv(folder / "zipped.zip", index=False)
+    kaggle.to_csv(folder / "row_numbers.csv")
+    kaggle.to_csv(folder / "semicolons.csv", index=False, sep=";")
+    kaggle.astype(float).to_csv(folder / "floats.csv", index=False)
+    counted = kaggle.drop(columns="label")
+    counted.columns = [str(i) for i in range(784)]
+    counted.assign(digit=numbers).to_csv(folder / "counted.csv", index=False)
+    counted.assign(truth=numbers).to_csv(folder / "other_name.csv", index=False)
+    counted.assign(truth=numbers).to_csv(folder / "label_last.csv", index=False, header=False)
+    with ZipFile(folder / "two.zip", "w") as archive:
+        archive.writestr("train.csv", "1")
+        archive.writestr("test.csv", "1")
+    (folder / "junk.csv.gz").write_bytes(b"junk")
+    (folder / "cut.csv.gz").write_bytes((folder / "no_header.csv.gz").read_bytes()[:5000])
     (folder / "empty.csv").touch()
     (folder / "junk.csv").write_bytes(bytes(range(256)) * 20)
     images = X.reshape(-1, 28, 28)
@@ -169,6 +206,18 @@ def test_train_shows_and_saves_everything(trained, sample):
     assert "Epoch 2/2" in err
     assert f"loss {network.loss_curve_[-1]:.4f}" in err
     assert f"validation accuracy {100 * network.validation_scores_[-1]:.2f} %" in err
+    assert out.endswith(
+        "\nNext:\n"
+        "  skdigits evaluate digits.skdigits\n"
+        "  skdigits predict photo.jpg --model digits.skdigits\n"
+        "  skdigits export digits.skdigits digits.onnx\n"
+    )
+
+
+def test_progress_shows_the_remaining_time(run, files, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    _, _, err = run("train", "--data", files / "kaggle.csv", *TINY)
+    assert re.search(r"(\d|-):[\d-]{2}:[\d-]{2} left", re.sub(r"\x1b\[[\d;?]*\w", "", err))
 
 
 def test_train_says_nothing_of_tensorflows(trained):
@@ -228,19 +277,37 @@ def test_seed_and_settings_reach_the_classifier(run, files):
 
 
 def test_training_never_sees_the_test_rows(files):
-    training, test, _ = training_and_test(str(files / "kaggle.csv"), seed=1)
+    training, test, _ = load_training_and_test(str(files / "kaggle.csv"), seed=1)
     rows = {row.tobytes() for row in training.X}
     assert (len(training.y), len(test.y)) == (240, 60)
     assert not any(row.tobytes() in rows for row in test.X)
-    again = training_and_test(str(files / "kaggle.csv"), seed=1)
+    again = load_training_and_test(str(files / "kaggle.csv"), seed=1)
     np.testing.assert_array_equal(again.test.X, test.X)
     shares = [np.unique(part.y, return_counts=True)[1] / len(part.y) for part in (training, test)]
     np.testing.assert_allclose(*shares, atol=0.02)
 
 
-@pytest.mark.parametrize("name", ["kaggle.csv", "openml.csv", "xy.npz"])
-def test_every_layout_holds_the_same_digits(files, sample, name):
-    digits, origin = read_test(str(files / name))
+@pytest.mark.parametrize(
+    ("name", "label_column"),
+    [
+        ("kaggle.csv", None),
+        ("openml.csv", None),
+        ("xy.npz", None),
+        ("no_header.csv", None),
+        ("no_header.csv.gz", None),
+        ("zipped.zip", None),
+        ("row_numbers.csv", None),
+        ("semicolons.csv", None),
+        ("floats.csv", None),
+        ("counted.csv", None),
+        ("kaggle.csv", "label"),
+        ("other_name.csv", "truth"),
+        ("other_name.csv", "-1"),
+        ("label_last.csv", "784"),
+    ],
+)
+def test_every_layout_holds_the_same_digits(files, sample, name, label_column):
+    digits, origin = load_test(str(files / name), label_column)
     np.testing.assert_array_equal(digits.X, sample[0][:300])
     np.testing.assert_array_equal(digits.y, sample[1][:300])
     assert digits.X.dtype == np.uint8
@@ -248,7 +315,7 @@ def test_every_layout_holds_the_same_digits(files, sample, name):
 
 
 def test_keras_layout_has_its_own_test_digits(files, sample):
-    training, test, origin = training_and_test(str(files / "keras.npz"), seed=0)
+    training, test, origin = load_training_and_test(str(files / "keras.npz"), seed=0)
     np.testing.assert_array_equal(training.X, sample[0][:300])
     np.testing.assert_array_equal(test.y, sample[1][:50])
     assert origin.endswith("with its own test digits")
@@ -259,7 +326,7 @@ def test_openml_data_are_fetched(mnist_home, monkeypatch, name):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(mnist_home))
     if name == "fashion" and not list(mnist_home.rglob("Fashion-MNIST*")):
         pytest.skip("SCIKIT_LEARN_DATA holds no download of Fashion-MNIST")
-    training, test, _ = training_and_test(name, seed=0)
+    training, test, _ = load_training_and_test(name, seed=0)
     assert (training.X.shape, test.X.shape) == ((60_000, 784), (10_000, 784))
 
 
@@ -347,19 +414,28 @@ def test_ready_made_grids():
 
 
 WRONG_DATA = {
-    "missing.csv": "missing.csv, expected a file that is there",
-    "missing.png": "missing.png, expected one of sample, mnist, fashion, a .csv file, a .npz file",
-    "unlabelled.csv": "with 0 label columns and 784 others, expected .*label, pixel0",
-    "narrow.csv": "with 1 label columns and 699 others",
-    "no_names.csv": "with 0 label columns and 785 others",
+    "missing.csv": "File not found: .*missing.csv$",
+    "missing.png": "missing.png, expected one of sample, mnist, fashion, a folder, a .csv file, a",
+    "unlabelled.csv": "with 784 columns, pixel0, pixel1, pixel2, …, pixel782, pixel783, expected a "
+    r"label and 784 pixels.*--label-column",
+    "narrow.csv": "with 700 columns, label, pixel0",
+    "two_labels.csv": "with 786 columns, label, class, pixel0, .* --label-column",
     "range.csv": "with 300 in line 2, column pixel5, expected whole numbers from 0 to 255",
     "words.csv": "with ink in line 2, column pixel5, expected whole numbers from 0 to 255",
-    "no_labels.csv": "labels of dtype .*, some missing",
-    "fractions.csv": "labels of dtype float64, some missing or not whole",
+    "huge.csv": "with 9{19}…9{19} in line 7, column pixel9, expected whole numbers from 0 to 255",
+    "negative.csv": "with -1 in line 2, column pixel5, expected",
+    "infinite.csv": "with 1e999 in line 2, column pixel5, expected",
+    "no_cell.csv": "with an empty cell in line 2, column pixel5, expected",
+    "control.csv": r"with \\x1b\[2J in line 2, column pixel5, expected",
+    "no_labels.csv": "with the label '' in line 2, column label, expected a whole number or a name",
+    "fractions.csv": "with the label '0.5' in line 2, column label, expected a whole number",
     "few.csv": "Got 20 training rows in .*, expected enough of each class to hold 20 % back",
-    "no_rows.csv": r"pixels of shape \(0, 784\) .* with n at least 1",
-    "empty.csv": "expected a table with the columns .*No columns to parse",
-    "junk.csv": "expected .*label, pixel0",
+    "no_rows.csv": "without rows, expected at least 1",
+    "empty.csv": "expected a CSV file: No columns to parse",
+    "junk.csv": "with 2 columns, .*, expected a label and 784 pixels",
+    "junk.csv.gz": "expected a CSV file",
+    "cut.csv.gz": "expected a CSV file",
+    "two.zip": "expected a CSV file: Multiple files found in ZIP file",
     "scaled.npz": "dtype float64 from 0.0 to 1.0, expected whole numbers from 0 to 255",
     "text.npz": "pixels of dtype <U3, expected whole numbers",
     "objects.npz": r"Python objects; of labels save y.astype\(str\)",
@@ -368,7 +444,7 @@ WRONG_DATA = {
     "names.npz": "the arrays images, labels, expected X and y, or x_train",
     "single.npz": "expected an archive of the arrays .*it is a single array",
     "cut.npz": "expected an archive of the arrays",
-    "same.npz": "with the one label 3, expected two or more",
+    "same.npz": "with the single label 3, expected two or more",
 }
 
 
@@ -420,7 +496,7 @@ def test_wrong_arguments_are_refused(run, tmp_path, args, match):
     ("args", "match"),
     [
         ("--grid smal", "Got --grid smal, expected one of small, medium, a .toml file. Did you"),
-        ("--grid missing.toml", "Got --grid missing.toml, expected a file that is there"),
+        ("--grid missing.toml", "File not found: missing.toml"),
         ("--grid {}/scalar.toml", "Got dropout = 0.5 in .*, expected a list such as"),
         ("--grid {}/unknown.toml", "Got dropuot in .*Did you mean dropout"),
         ("--grid {}/wrong.toml", "Got dropout=1.5, expected"),
@@ -448,8 +524,8 @@ def test_wrong_models_are_refused(run, files, trained, tmp_path):
     (tmp_path / "cut.skdigits").write_bytes(model.read_bytes()[:5000])
     for args, match in [
         ([], "Missing argument 'MODEL'"),
-        (["missing"], "Got MODEL missing, expected a file that is there"),
-        (["."], "Got MODEL ., expected a file that is there"),
+        (["missing"], "File not found: missing"),
+        (["."], r"Got the folder \., expected a file"),
         ([files / "kaggle.csv"], "Got the file .*, expected one that skdigits.save wrote"),
         (["cut.skdigits"], "Got the file .*, expected one that skdigits.save wrote"),
         (["scaler.skdigits"], "Got a PixelScaler in scaler.skdigits, expected a classifier"),
@@ -457,7 +533,7 @@ def test_wrong_models_are_refused(run, files, trained, tmp_path):
         ([model, "--data", files / "letters.npz"], "with the labels a, b, c, expected only those"),
         ([model, "--data", files / "narrow.npz"], r"pixels of shape \(300, 700\)"),
         ([model, "--output", "missing/x.png"], "Got missing/x.png to write to, expected a folder"),
-        ([model, "--output", model], "expected another file than the one to read"),
+        ([model, "--output", model], "expected a file other than the input"),
     ]:
         refused(run, tmp_path, "evaluate", *args, match=match)
 
@@ -466,7 +542,7 @@ def test_data_are_not_written_over(run, files, tmp_path):
     before = (files / "xy.npz").read_bytes()
     given = files / "xy.npz"
     refused(
-        run, tmp_path, "train", "--data", given, "--output", given, match="expected another file"
+        run, tmp_path, "train", "--data", given, "--output", given, match="expected a file other"
     )
     assert (files / "xy.npz").read_bytes() == before
 
@@ -488,17 +564,336 @@ def test_what_only_training_finds_leaves_nothing(run, files, tmp_path, args, mat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failing_save_leaves_the_old_file(run, files, tmp_path, monkeypatch):
+def full_disk(monkeypatch, *folders):
+    """Let files in some folders be written, but not replaced."""
+    replace = os.replace
+
+    def fail(source, target):
+        if Path(target).parent in folders:
+            raise OSError(28, "No space left on device", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+
+
+def test_train_saves_the_model_elsewhere_if_the_disk_is_full(
+    run, files, tmp_path, monkeypatch, tmp_path_factory
+):
     (tmp_path / "digits.skdigits").write_text("old")
-
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("skdigits.persistence.write_atomically", full)
+    full_disk(monkeypatch, tmp_path)
+    fallback = tmp_path_factory.mktemp("fallback")
+    monkeypatch.setattr(tempfile, "tempdir", str(fallback))
     status, _, err = run("train", "--data", files / "kaggle.csv", *TINY)
     assert status == 2
-    assert err.splitlines()[-1] == "Error: [Errno 28] No space left on device"
+    [saved] = fallback.iterdir()
+    assert err.splitlines()[-1] == (
+        "Error: No space left on device: digits.skdigits. "
+        f"The trained model was saved as {saved} instead."
+    )
+    assert skdigits.load(saved)[-1].hidden_layer_sizes == 16
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_train_reports_if_no_folder_has_room(run, files, tmp_path, monkeypatch):
+    full_disk(monkeypatch, tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status, _, err = run("train", "--data", files / "kaggle.csv", *TINY)
+    assert status == 2
+    assert err.splitlines()[-1].endswith("could not be saved in another folder either.")
+    assert list(tmp_path.iterdir()) == []
+
+
+needs_full_device = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="needs the device /dev/full"
+)
+
+
+@needs_full_device
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["predict", "1.png"]])
+def test_full_standard_output_is_one_line(tmp_path, sample, args):
+    write_pictures(tmp_path, sample)
+    with open("/dev/full", "w") as full:
+        done = command(*args, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr == "Error: No space left on device: standard output\n"
+
+
+@needs_full_device
+def test_train_keeps_the_model_if_the_report_cannot_be_written(files, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    printed = []
+
+    class Full(io.StringIO):
+        """A disk that is full after the first two lines."""
+
+        def write(self, text):
+            printed.append(text)
+            if "Network" in text:
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(SystemExit) as exit:
+        main(["train", "--data", str(files / "kaggle.csv"), *TINY])
+    assert exit.value.code == 2
+    assert "No space left on device: standard output" in capfd.readouterr().err
+    assert skdigits.load("digits.skdigits")[-1].hidden_layer_sizes == 16
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
+def test_closed_streams(tmp_path, sample):
+    write_pictures(tmp_path, sample)
+    line = f"{sys.executable} -m skdigits predict 1.png"
+    for streams, status in [(">&-", 0), ("2>&-", 0), (">&- 2>&-", 0), ("| true; exit 0", 0)]:
+        done = subprocess.run(
+            ["sh", "-c", f"{line} {streams}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (status, "")
+
+
+def command(*args, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "skdigits", *args], text=True, check=False, **kwargs
+    )
+
+
+def write_pictures(folder, sample, names=("1.png", "2.png", "3.png")):
+    """Pictures of the digits that their names begin with."""
+    X, y = sample
+    for name in names:
+        image = 255 - X[y == name[0]][0].reshape(28, 28)
+        Image.fromarray(image).resize((140, 140)).save(folder / name)
+
+
+def test_pattern_does_not_follow_links_in_loops(run, tmp_path, sample):
+    (tmp_path / "deep" / "deeper").mkdir(parents=True)
+    write_pictures(tmp_path, sample, ["1.png", "deep/2.png"][:1])
+    write_pictures(tmp_path / "deep" / "deeper", sample, ["2.png"])
+    for link in ("a", "b"):
+        (tmp_path / link).symlink_to(".", target_is_directory=True)
+    for pattern in (tmp_path / "**" / "*.png", "**/*.png", "[d]eep/**/*.png", "*/deeper/*.png"):
+        status, out, _ = run("predict", pattern)
+        assert status == 0
+        labels = [line.split()[1] for line in out.splitlines()]
+        assert labels == (
+            ["1", "2"] if str(pattern).endswith("**/*.png") and "[" not in str(pattern) else ["2"]
+        )
+    # A link that the pattern names is followed.
+    status, out, _ = run("predict", "a/deep/*/*.png")
+    assert (status, len(out.splitlines())) == (0, 1)
+
+
+HOSTILE_NAMES = [
+    "1\x1b[2J\x1b]0;title\x07.png",
+    "2.png  9  100.00%\n2.png",
+    "3\u202e.png",
+    "bad\x1b.png",
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="not allowed in names")
+@pytest.mark.parametrize(
+    "options", [[], ["--csv"], ["--json"], ["--number"], ["--output", "p.csv"]]
+)
+def test_names_of_files_are_escaped(run, tmp_path, sample, options):
+    write_pictures(tmp_path, sample, HOSTILE_NAMES[:3])
+    (tmp_path / HOSTILE_NAMES[3]).touch()
+    status, out, err = run("predict", ".", *options)
+    if "--output" in options:
+        out += Path("p.csv").read_text()
+    assert status == 1
+    shown = (out + err).replace("\n", "")
+    assert shown.isprintable()
+    assert r"\x1b[2J\x1b]0;title\x07.png" in out.replace("\\u001b", r"\x1b").replace(
+        "\\u0007", r"\x07"
+    )
+    if not options:
+        assert len(out.splitlines()) == 3
+        assert len(err.splitlines()) == 1
+
+
+def test_csv_cells_are_no_formulas(run, tmp_path, sample):
+    write_pictures(tmp_path, sample, ["1.png"])
+    (tmp_path / "1.png").rename(tmp_path / "=cmd|'calc'!A0.png")
+    status, out, _ = run("predict", "=cmd|'calc'!A0.png", "--csv")
+    assert status == 0
+    assert list(csv.reader(io.StringIO(out)))[1][0] == "'=cmd|'calc'!A0.png"
+
+
+def test_labels_are_escaped(run, tmp_path, sample):
+    X, y = sample[0][:100], np.where(sample[1][:100] == "1", "\x1b[31mone", "=2")
+    model = DigitANNClassifier((16,), epochs=1, random_state=0).fit(X, y)
+    skdigits.save(model, "m.skdigits")
+    np.savez("d.npz", X=X, y=y)
+    write_pictures(tmp_path, sample, ["1.png"])
+    for args in (
+        ["evaluate", "m.skdigits", "--data", "d.npz"],
+        ["predict", "1.png", "--model", "m.skdigits"],
+        ["predict", "1.png", "--model", "m.skdigits", "--csv"],
+        ["evaluate", "m.skdigits", "--data", "sample"],
+        ["train", "--data", "d.npz", *TINY],
+    ):
+        _, out, err = run(*args)
+        assert "\x1b" not in out + err
+        assert not re.search("(^|,)=2", out, re.MULTILINE)
+
+
+def test_model_for_pictures(run, tmp_path, sample):
+    X, y = sample[0][:60], sample[1][:60]
+    pictures = [Image.fromarray(255 - row.reshape(28, 28)).resize((140, 140)) for row in X]
+    classifier = DigitANNClassifier((16,), epochs=2, random_state=0)
+    skdigits.save(make_pipeline(DigitImageNormalizer(), classifier).fit(pictures, y), "m.skdigits")
+    model = skdigits.load("m.skdigits")
+    pictures[0].save("p.png")
+    status, out, _ = run("predict", "p.png", "--model", "m.skdigits")
+    assert (status, out.split()[1]) == (0, model.predict(["p.png"])[0])
+    status, out, _ = run("evaluate", "m.skdigits")
+    accuracy = model[1:].score(*sample)
+    assert status == 0
+    assert f"Accuracy: {100 * accuracy:.2f} %" in out
+
+
+def test_table_of_pixels_becomes_a_submission(run, files, sample):
+    for name in ("unlabelled.csv", "no_header.csv"):
+        status, out, err = run("predict", files / name, "--output", "submission.csv")
+        assert (status, out, err) == (0, "", "300 predictions saved: submission.csv\n")
+        submission = pd.read_csv("submission.csv")
+        assert list(submission) == ["ImageId", "Label"]
+        assert submission.ImageId.tolist() == list(range(1, 301))
+        assert (submission.Label == sample[1][:300].astype(int)).mean() > 0.98
+    status, out, _ = run("predict", files / "unlabelled.csv", "--json")
+    assert [record["ImageId"] for record in json.loads(out)[:2]] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("args", "match"),
+    [
+        ("{}/missing.csv", "File not found: .*missing.csv"),
+        ("{}/narrow.csv", "with 700 columns"),
+        ("{}/huge.csv", "in line 7, column pixel9"),
+        ("{0}/few.csv {0}/few.csv", "expected a CSV file alone"),
+        ("{}/few.csv --number", "expected a CSV file alone"),
+        ("{}/few.csv --explain x.png", "expected a CSV file alone"),
+        ("{}/few.csv --output missing/x.csv", "expected a folder that can be written"),
+        ("{0}/few.csv --output {0}/few.csv", "expected a file other than the input"),
+        ("** --json --csv", "expected one of them"),
+        ("{}/**x/*.png", "Got the pattern .*expected files that match it|Invalid pattern"),
+    ],
+)
+def test_wrong_predictions_are_refused(run, files, tmp_path, args, match):
+    refused(run, tmp_path, "predict", *args.format(files).split(), match=match)
+
+
+@pytest.mark.parametrize("label_column", ["truth", "785", "-786", "9" * 400])
+def test_wrong_label_column_names_those_that_exist(run, files, tmp_path, label_column):
+    refused(
+        run, tmp_path, "train", "--data", files / "kaggle.csv", f"--label-column={label_column}",
+        match="expected one of the columns of .*, label, pixel0, .*, or an index from 0 to 784",
+    )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("default:1 pictures could not be read")
+def test_paths_and_labels(run, tmp_path, sample):
+    (tmp_path / "scans").mkdir()
+    write_pictures(tmp_path / "scans", sample)
+    (tmp_path / "scans" / "bad.png").touch()
+    table = pd.DataFrame({"file": ["1.png", "2.png", "3.png", "bad.png"], "label": [1, 2, 7, 0]})
+    table.to_csv("scans/header.csv", index=False)
+    table[["label", "file"]].to_csv("scans/plain.csv", index=False, header=False)
+    for name in ("header.csv", "plain.csv"):
+        status, out, err = run("evaluate", "pretrained", "--data", f"scans/{name}", "--output", "w")
+        assert status == 0
+        assert "Accuracy: 66.67 % (2 of 3" in out
+        assert "\n  scans/3.png  true 7, predicted 3 (" in out
+        assert re.fullmatch("Warning: 1 pictures could not be read .*bad.png.*\n", err)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, sample):
+    """A folder of pictures for each label, and one file that is no picture."""
+    folder = tmp_path_factory.mktemp("own")
+    X, y = sample
+    for label in "127":
+        (folder / label).mkdir()
+        for i, row in enumerate(X[y == label][:12]):
+            Image.fromarray(255 - row.reshape(28, 28)).resize((56, 56)).save(
+                folder / label / f"{i:02}.png"
+            )
+    (folder / "7" / "bad.png").touch()
+    return folder
+
+
+@pytest.mark.filterwarnings("default:1 pictures could not be read")
+def test_folder_of_labelled_pictures(run, own):
+    status, out, err = run("train", "--data", own, "--output", "own.skdigits", *TINY)
+    assert status == 0
+    assert "20 % of it held out as test digits" in out
+    assert "Training: 28 digits, 3 held back for validation" in out
+    assert re.search("^Warning: 1 pictures could not be read .*bad.png", err, re.MULTILINE)
+    status, out, _ = run("evaluate", "own.skdigits", "--data", own)
+    model = skdigits.load("own.skdigits")
+    assert f"Data: all rows of {own}, which training should not have seen, 36 digits" in out
+    for name in sorted(own.rglob("*.png"))[:-1]:
+        label = model.predict(read_digit_images([name]))[0]
+        listed = re.search(rf"^  {name}  true {name.parent.name}, predicted {label} \(", out, re.M)
+        assert bool(listed) == (label != name.parent.name)
+
+
+def test_folder_with_its_own_test_digits(own, tmp_path):
+    shutil.copytree(own / "1", tmp_path / "training" / "1")
+    shutil.copytree(own / "2", tmp_path / "training" / "2")
+    shutil.copytree(own / "2", tmp_path / "testing" / "2")
+    training, test, origin = load_training_and_test(str(tmp_path), seed=0)
+    assert (len(training.y), len(test.y)) == (24, 12)
+    assert origin.endswith("with its own test digits")
+
+
+def test_wrong_folders_are_refused(run, tmp_path, own):
+    (tmp_path / "empty").mkdir()
+    for args, match in [
+        (["--data", "empty"], "empty"),
+        (["--data", own / "1"], "01|1"),
+        (["--data", own, "--label-column", "0"], "expected a CSV file"),
+        (["--data", "sample", "--label-column", "0"], "expected a CSV file"),
+    ]:
+        refused(run, tmp_path, "train", *args, match=match)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".keras"])
+def test_export_of_the_packaged_network(run, sample, suffix):
+    X = sample[0][:20]
+    expected = load_pretrained().predict_proba(X)
+    status, _, err = run("export", "pretrained", f"digits{suffix}")
+    assert (status, err) == (0, "")
+    if suffix == ".onnx":
+        ort = pytest.importorskip("onnxruntime")
+        session = ort.InferenceSession("digits.onnx")
+        found = session.run(["probabilities"], {"X": X.astype(np.float32)})[0]
+    else:
+        import keras
+
+        found = keras.models.load_model("digits.keras").predict(X, verbose=0)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_wrong_exports_are_refused(run, tmp_path):
+    for args, match in [
+        ("pretrained digits.pb", "expected a name that ends with .onnx, .keras, .html"),
+        ("pretrained digits.keras --dtype uint8", "Got --dtype uint8 .*expected it for ONNX only"),
+        ("missing digits.keras", "File not found: missing"),
+    ]:
+        refused(run, tmp_path, "export", *args.split(), match=match)
+
+
+def test_help_shows_examples(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    for line in ("predict photo.jpg scans/", "train --data digits.csv", "evaluate digits.skdigits"):
+        assert re.search(rf"^ *skdigits {line}", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -432,12 +432,12 @@ def test_command_refuses_in_one_line(run, fitted, tmp_path, monkeypatch):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for args, match in [
         ("digits.skdigits", "Missing argument 'OUTPUT'"),
-        ("missing digits.onnx", "Got MODEL missing, expected a file that is there"),
+        ("missing digits.onnx", "File not found: missing"),
         ("junk.skdigits digits.onnx", "Got the file 'junk.skdigits', expected one that"),
         ("scaler.skdigits digits.onnx", "Got PixelScaler, expected a fitted classifier"),
         ("digits.skdigits missing/digits.onnx", "Got missing/digits.onnx to write to, expected"),
         ("digits.skdigits .", "Got . to write to, expected a file or a new name"),
-        ("digits.skdigits digits.skdigits", "expected another file than the one to read"),
+        ("digits.skdigits digits.skdigits", "expected a file other than the input"),
         ("digits.skdigits old.onnx --dtype int8", "Got dtype='int8', expected float32"),
     ]:
         status, out, err = run("export", *args.split())

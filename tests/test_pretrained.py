@@ -182,7 +182,7 @@ def test_predict_explain_saves_a_figure(run, pictures, tmp_path):
     ("args", "message"),
     [
         (["--json", "--csv", "x.png"], "expected one of them"),
-        (["nowhere/*.png"], "expected one that some files fit"),
+        (["nowhere/*.png"], "expected files that match it"),
         (["--model", "nowhere.skdigits", "x.png"], "nowhere.skdigits"),
     ],
 )
@@ -196,7 +196,7 @@ def test_predict_refuses_wrong_arguments(run, args, message):
 def test_predict_refuses_an_empty_folder(run, tmp_path):
     code, _, err = run("predict", tmp_path)
     assert code == 2
-    assert "without pictures" in err
+    assert "expected pictures in it" in err
 
 
 def test_predict_does_not_import_tensorflow(pictures):

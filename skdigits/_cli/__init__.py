@@ -1,7 +1,4 @@
-"""The command line.
-
-Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
-"""
+"""The command line: exit status, one-line errors and Ctrl-C around the commands of `app`."""
 
 from __future__ import annotations
 
@@ -13,247 +10,22 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, Any
+from contextlib import contextmanager, suppress
+from typing import Any
 
-import typer
+from .app import app
+from .errors import CommandError, one_line
 
-from .arguments import Refusal, one_line
-
-# The exit status of a process that Ctrl-C ended, as shells give it.
+# The exit status that shells give a process that Ctrl-C ended.
 INTERRUPTED = 130
-
-DATA_HELP = "sample, mnist, fashion, or a .csv or .npz file of digits."
-
-Data = Annotated[str, typer.Option(metavar="DATA", help=DATA_HELP)]
-# The names are those of skdigits.presets, which would take seconds to ask.
-PRESET_HELP = (
-    "default, fast, accurate, record, fashion, dense-128-64, regularized-128-64-32, two-hidden, "
-    "relu-softmax or basic-one-hot."
-)
-
-Preset = Annotated[str, typer.Option(metavar="NAME", help=PRESET_HELP)]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="PARAM=VALUE",
-        help="A parameter of the classifier, such as epochs=5. Repeatable.",
-    ),
-]
-Seed = Annotated[
-    int, typer.Option(metavar="N", min=0, max=2**32 - 1, help="Seed of everything random.")
-]
-
-app = typer.Typer(
-    help="Train and try classifiers of handwritten digits.",
-    no_args_is_help=True,
-    add_completion=False,
-    # A fault of the program is shown as Python shows it.
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Let imports go without garbage collection, which would take a tenth of their time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Interrupted(BaseException):
-    """Somebody pressed Ctrl-C.
+    """Ctrl-C was pressed.
 
-    A KeyboardInterrupt would not do: `fit` takes that as a wish to stop training, keeps what it
-    has, and a search would go on with its next candidate.
+    Not a KeyboardInterrupt: `fit` stops training at that and keeps the result, and a search
+    continues with the next candidate.
     """
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from skdigits import __version__
-
-        print(f"skdigits {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
-    ] = False,
-) -> None:
-    pass
-
-
-@app.command("train")
-def _train(
-    data: Data = "sample",
-    preset: Preset = "default",
-    settings: Settings = None,
-    output: Annotated[
-        Path,
-        typer.Option(metavar="FILE", help="The fitted pipeline; the learning curves go beside it."),
-    ] = Path("digits.skdigits"),
-    seed: Seed = 0,
-) -> None:
-    """Train a classifier, show how good it is and save it."""
-    from .train import train
-
-    train(data, preset, settings or [], output, seed)
-
-
-@app.command("evaluate")
-def _evaluate(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="A file that train or tune saved.")
-    ],
-    data: Data = "sample",
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The picture of the worst mistakes.", show_default="MODEL-mistakes.png"),
-    ] = None,
-) -> None:
-    """Show in detail how good a saved classifier is on test digits."""
-    from .evaluate import evaluate
-
-    evaluate(model, data, output)
-
-
-@app.command("tune")
-def _tune(
-    data: Data = "sample",
-    grid: Annotated[
-        str,
-        typer.Option(
-            metavar="GRID", help="small (8 candidates), medium (36), or a .toml file of lists."
-        ),
-    ] = "small",
-    preset: Preset = "default",
-    settings: Settings = None,
-    cv: Annotated[int, typer.Option(metavar="N", min=2, help="Folds of the cross-validation.")] = 3,
-    jobs: Annotated[
-        int, typer.Option(metavar="N", help="Fits at a time, -1 for one per core.")
-    ] = 1,
-    output: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE", help="The best pipeline; the table of results goes beside it."
-        ),
-    ] = Path("tuned.skdigits"),
-    seed: Seed = 0,
-) -> None:
-    """Search a grid of parameters, rank them and save the best classifier."""
-    from .tune import tune
-
-    tune(data, grid, preset, settings or [], cv, jobs, output, seed)
-
-
-@app.command("predict")
-def _predict(
-    images: Annotated[
-        list[str],
-        typer.Argument(metavar="IMAGE...", help="Picture files, folders of them, or patterns."),
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A file that train or tune saved.", show_default="pretrained"
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    explain: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.png", help="Save what the network saw of each picture."),
-    ] = None,
-    number: Annotated[
-        bool,
-        typer.Option("--number", help="Read a line of several digits from each picture."),
-    ] = False,
-) -> None:
-    """Read handwritten digits from pictures; 1 is the exit code where some could not be read."""
-    if as_json and as_csv:
-        raise Refusal("Got --json and --csv, expected one of them.")
-    form = "json" if as_json else "csv" if as_csv else "text"
-    with _uncollected():
-        if number:
-            from .numbers import predict_numbers as read
-        else:
-            from .predict import predict as read
-    raise typer.Exit(read(images, model, form, explain))
-
-
-@app.command("draw")
-def _draw(
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A file that train or tune saved.", show_default="pretrained"
-        ),
-    ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS", help="Where to listen; 0.0.0.0 lets other computers in as well."
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=65535,
-            help="The port; 0 takes any that is free.",
-            show_default="the first free one from 7860 on",
-        ),
-    ] = None,
-    browser: Annotated[
-        bool | None,
-        typer.Option(
-            "--browser/--no-browser",
-            help="Open the page in the browser.",
-            show_default="where there is a screen",
-        ),
-    ] = None,
-) -> None:
-    """Draw digits on a page in the browser and see how they are read."""
-    from .draw import draw
-
-    draw(model, host, port, browser)
-
-
-@app.command("export")
-def _export(
-    model: Annotated[
-        Path,
-        typer.Argument(metavar="MODEL", help="A file that train or tune saved, or pretrained."),
-    ],
-    output: Annotated[
-        Path,
-        typer.Argument(metavar="OUTPUT", help="An ONNX file, or an HTML page such as digits.html."),
-    ],
-    dtype: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TYPE",
-            help="Type of the ONNX input: float32, float64 or uint8.",
-            show_default="that of the network",
-        ),
-    ] = None,
-) -> None:
-    """Convert a classifier to ONNX, or to one HTML page on which digits are drawn and read."""
-    from .export import export
-
-    export(model, output, dtype)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -267,68 +39,88 @@ def main(args: list[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        With 0 after success, with 2 and one line on stderr where the arguments or the files they
-        name can't be used, with 130 after Ctrl-C.
+        With 0 after success; with 2 and one line on stderr if the arguments or the files that
+        they name cannot be used, or the output cannot be written; with 130 after Ctrl-C.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # What a terminal's encoding doesn't have is no reason to stop.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    _prepare_streams()
     with warnings.catch_warnings(), _interruptible():
         warnings.showwarning = _show_warning
         try:
             status = app(args, standalone_mode=False) or 0
+            sys.stdout.flush()
         except Interrupted:
-            status = _refused("Interrupted.", INTERRUPTED)
-        except Refusal as error:
-            status = _refused(f"Error: {error}", 2)
+            status = _failed("Interrupted.", INTERRUPTED)
+        except CommandError as error:
+            status = _failed(f"Error: {one_line(error)}", 2)
+        except BrokenPipeError:
+            # As in skdigits … | head: the reader has what it wants.
+            status = _failed("", 1)
+        except OSError as error:
+            status = _failed(f"Error: {one_line(error)}", 2)
         except Exception as error:
-            # typer's own refusals, whose class has been in different places.
+            # typer's own errors, whose class has been in different modules.
             if not hasattr(error, "format_message"):
                 raise
-            text = one_line(error.format_message()) + _meant(error)
-            status = _refused(f"Error: {text}" if text else "", 2)
+            text = one_line(error.format_message()) + _suggestion(error)
+            status = _failed(f"Error: {text}" if text else "", 2)
     if args is None and "tensorflow" in sys.modules and status == INTERRUPTED:
-        _leave(status)
+        _exit_now(status)
     if args is None and "tensorflow" not in sys.modules:
-        # The process ends, and need not look for what it could give back before.
+        # No collection of garbage when the process ends.
         gc.freeze()
     sys.exit(status)
 
 
-def _leave(status: int) -> None:
-    """End the process at once, with whatever threads of a search still train.
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # A closed stream, as after skdigits … >&-
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            # Characters that the encoding does not have become question marks.
+            stream.reconfigure(errors="replace")
 
-    An orderly end would take the interpreter away beneath them, and now and then crash.
+
+def _exit_now(status: int) -> None:
+    """End the process while threads of a search still train.
+
+    An orderly end would remove the interpreter that they run in, and may crash.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
 
 
-def _meant(error: Any) -> str:
-    """For an option that there isn't, the parameter of the classifier that it is called like."""
+def _suggestion(error: Any) -> str:
+    """For an unknown option with the name of a parameter, return how the parameter is set."""
     name = getattr(error, "option_name", "").lstrip("-").replace("-", "_")
     context = getattr(error, "ctx", None)
     if not name or context is None or context.info_name not in ("train", "tune"):
         return ""
     from skdigits import DigitANNClassifier
 
-    from .arguments import settable
+    from .parameters import settable
 
     known = name in settable(DigitANNClassifier())
     return f". Did you mean --set {name}=VALUE?" if known else ""
 
 
-def _refused(line: str, status: int) -> int:
-    if line:
-        print(line, file=sys.stderr)
+def _failed(line: str, status: int) -> int:
+    with suppress(OSError):
+        if line:
+            print(line, file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Otherwise Python tries again when it ends, and prints a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end whatever runs."""
+    """Let Ctrl-C raise Interrupted."""
 
     def interrupt(*_: object) -> None:
         raise Interrupted

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from skdigits._demo.serving import PortError, serve
 
-from .arguments import refusing
-from .predict import estimator_of
+from .errors import as_command_error
+from .models import load_classifier
 
 
 def draw(model: Path | None, host: str, port: int | None, browser: bool | None) -> None:
     """Serve the drawing page until Ctrl-C."""
-    estimator = estimator_of(model)
+    estimator = load_classifier(model)
 
     def ready(address: str) -> None:
         print(f"Draw at {address} (Ctrl-C ends it)", flush=True)
         if _has_screen() if browser is None else browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    with refusing(PortError, ImportError):
+    with as_command_error(PortError, ImportError):
         serve(estimator, host, port, ready)
 
 

@@ -1,4 +1,4 @@
-"""``skdigits predict``."""
+"""``skdigits predict``: digits or numbers from pictures, digits from a CSV file of pixels."""
 
 from __future__ import annotations
 
@@ -7,157 +7,192 @@ import io
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
-from glob import glob, has_magic
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from skdigits.preprocessing import UnreadableImageError, read_digit_images
+from skdigits._atomic import write_atomically
+from skdigits._text import csv_cell, printable
+from skdigits.preprocessing import Number, UnreadableImageError, read_digit_images, read_number
 
-from .arguments import Refusal, check_outputs, one_line
+from .csv_data import is_csv, read_pixels
+from .errors import CommandError, as_command_error
+from .models import load_classifier
+from .paths import check_outputs, existing_file
+from .pictures import find_pictures, read_each
 
 Array = np.ndarray[Any, Any]
 
-# Files in a folder that are taken for pictures.
-ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
-
-# From so many pictures on there is time to look at a progress bar.
-MANY = 50
-
 
 @dataclass
-class Reading:
-    """A file and what was read from it; `error` says why nothing was."""
+class Result:
+    """What was read from a picture or a row; `error` is the reason if nothing was."""
 
-    path: Path
-    row: Array | None = None
-    error: str | None = None
-    probabilities: Array | None = None
+    name: str
+    text: str = ""
+    probability: float = 0.0
+    # Further fields of the JSON output.
+    details: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
 
 
-def predict(images: list[str], model: Path | None, form: str, explain: Path | None) -> int:
-    """Read pictures, print digits; 1 where some could not be read, else 0."""
-    paths = [path for image in images for path in files_of(image)]
+def predict(
+    images: list[str],
+    model: Path | None,
+    output_format: str,
+    explain: Path | None,
+    number: bool,
+    output: Path | None,
+) -> int:
+    """Print or save what is read; 1 where some pictures cannot be read, else 0."""
+    table = any(is_csv(image) for image in images)
+    if table and (len(images) > 1 or number or explain is not None):
+        raise CommandError(
+            "Got a CSV file with further files, --number or --explain, expected a CSV file alone."
+        )
+    paths = [existing_file(images[0])] if table else [p for i in images for p in find_pictures(i)]
+    outputs = [path for path in (explain, output) if path is not None]
+    check_outputs(*outputs, inputs=paths)
+    classifier = load_classifier(model)
+    columns = ("file", "number" if number else "label")
+    if table:
+        # The columns of Kaggle's submissions.
+        columns = ("ImageId", "Label")
+        X = read_pixels(paths[0])
+        results = _digits(range(1, len(X) + 1), X, classifier)
+    else:
+        read = _read_numbers if number else _read_digits
+        results = read(paths, classifier, explain)
+    if output is not None and output_format == "text":
+        output_format = "json" if output.suffix.lower() == ".json" else "csv"
+    text = {"text": _as_text, "json": _as_json, "csv": _as_csv}[output_format](results, columns)
+    if output is None:
+        print(text, end="")
+    else:
+        content = text.encode()
+        with as_command_error(OSError):
+            write_atomically(output, lambda file: file.write(content))
+        print(f"{len(results):,} predictions saved: {printable(output)}", file=sys.stderr)
+    errors = [result.error for result in results if result.error]
+    if output_format == "text" or output is not None:
+        print(*errors, sep="\n", end="\n" if errors else "", file=sys.stderr)
+    return int(bool(errors))
+
+
+def _read_digits(paths: list[Path], classifier: Any, explain: Path | None) -> list[Result]:
+    read = read_each(paths, lambda path: read_digit_images([path])[0])
+    readable = [p for p, row in zip(paths, read, strict=True) if isinstance(row, np.ndarray)]
+    rows = [row for row in read if isinstance(row, np.ndarray)]
     if explain is not None:
-        check_outputs(explain, inputs=[str(path) for path in paths])
-    estimator = estimator_of(model)
-    readings = [_reading(path) for path in shown(paths)]
-    rows = [reading.row for reading in readings if reading.row is not None]
-    found = [reading for reading in readings if reading.row is not None]
-    if found:
-        probabilities = estimator.predict_proba(np.stack(rows))
-        for reading, row in zip(found, probabilities, strict=True):
-            reading.probabilities = row
-    {"text": _print_text, "json": _print_json, "csv": _print_csv}[form](
-        readings, estimator.classes_
+        from skdigits.displays import ReadingDisplay
+
+        _save_display(explain, readable, lambda: ReadingDisplay.from_pictures(classifier, readable))
+    digits = iter(_digits(readable, np.stack(rows), classifier) if rows else [])
+    return [
+        _unreadable(path, row) if isinstance(row, UnreadableImageError) else next(digits)
+        for path, row in zip(paths, read, strict=True)
+    ]
+
+
+def _digits(names: Iterable[Any], X: Array, classifier: Any) -> list[Result]:
+    with as_command_error(ValueError):
+        probabilities = classifier.predict_proba(X)
+    labels = [str(label) for label in classifier.classes_]
+    return [
+        Result(
+            str(name),
+            labels[int(row.argmax())],
+            float(row.max()),
+            {"probabilities": _by_label(labels, row)},
+        )
+        for name, row in zip(names, probabilities, strict=True)
+    ]
+
+
+def _read_numbers(paths: list[Path], classifier: Any, explain: Path | None) -> list[Result]:
+    read = read_each(paths, lambda path: read_number(path, classifier))
+    readable = [p for p, number in zip(paths, read, strict=True) if isinstance(number, Number)]
+    if explain is not None:
+        from skdigits.displays import NumberDisplay
+
+        numbers = [number for number in read if isinstance(number, Number)]
+        _save_display(explain, readable, lambda: NumberDisplay.from_numbers(readable, numbers))
+    labels = [str(label) for label in classifier.classes_]
+    return [
+        _unreadable(path, number)
+        if isinstance(number, UnreadableImageError)
+        else _number(path, number, labels)
+        for path, number in zip(paths, read, strict=True)
+    ]
+
+
+def _number(path: Path, number: Number, labels: list[str]) -> Result:
+    digits = [
+        {
+            "label": labels[int(row.argmax())],
+            "box": box.tolist(),
+            "probabilities": _by_label(labels, row),
+        }
+        for box, row in zip(number.boxes, number.probabilities, strict=True)
+    ]
+    # The probability that all digits are right, if they are independent.
+    probability = float(np.prod(number.confidences))
+    return Result(str(path), number.text, probability, {"digits": digits})
+
+
+def _unreadable(path: Path, error: UnreadableImageError) -> Result:
+    return Result(str(path), error=str(error))
+
+
+def _by_label(labels: list[str], probabilities: Array) -> dict[str, float]:
+    return dict(zip(labels, np.round(probabilities.astype(float), 6).tolist(), strict=True))
+
+
+def _as_text(results: list[Result], columns: tuple[str, str]) -> str:
+    found = [result for result in results if not result.error]
+    names = [printable(result.name) for result in found]
+    texts = [printable(result.text) for result in found]
+    widths = [max(map(len, column), default=0) for column in (names, texts)]
+    return "".join(
+        f"{name:{widths[0]}}  {text:{widths[1]}}  {result.probability:7.2%}\n"
+        for name, text, result in zip(names, texts, found, strict=True)
     )
-    if explain is not None:
-        _explain(found, estimator, explain)
-    return int(len(found) < len(readings))
 
 
-def files_of(image: str) -> list[Path]:
-    """The files that an argument stands for: itself, a folder's pictures or a pattern's."""
-    path = Path(image)
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in ENDINGS and p.is_file())
-        if not files:
-            raise Refusal(f"Got the folder {image} without pictures, expected some of them in it.")
-        return files
-    if not path.exists() and has_magic(image):
-        files = sorted(Path(p) for p in glob(image, recursive=True) if Path(p).is_file())
-        if not files:
-            raise Refusal(f"Got the pattern {image}, expected one that some files fit.")
-        return files
-    return [path]
+def _as_json(results: list[Result], columns: tuple[str, str]) -> str:
+    name, value = columns
+    records = [
+        {name: r.name, value: None, "error": r.error}
+        if r.error
+        else {name: r.name, value: r.text, **r.details}
+        for r in results
+    ]
+    return json.dumps(records, indent=1) + "\n"
 
 
-def estimator_of(path: Path | None) -> Any:
-    """A classifier of digits from a file, or else the pretrained one."""
-    if path is None:
-        from skdigits._pretrained import load_pretrained
-
-        return load_pretrained()
-    from .evaluate import loaded
-
-    return loaded(path)
-
-
-def shown(paths: list[Path]) -> Iterable[Path]:
-    """The paths, with a progress bar where there are many."""
-    if len(paths) < MANY:
-        return paths
-    from rich.progress import track
-
-    from .screen import progress_console
-
-    return track(paths, "Reading", console=progress_console(), transient=True)
-
-
-def _reading(path: Path) -> Reading:
-    try:
-        return Reading(path, read_digit_images([path])[0])
-    except UnreadableImageError as error:
-        return Reading(path, error=one_line(error))
-
-
-def _print_text(readings: list[Reading], classes: Array) -> None:
-    width = max(len(str(reading.path)) for reading in readings)
-    for reading in readings:
-        if reading.probabilities is None:
-            print(reading.error, file=sys.stderr)
-            continue
-        best = int(reading.probabilities.argmax())
-        print(f"{reading.path!s:{width}}  {classes[best]}  {reading.probabilities[best]:7.2%}")
-
-
-def _print_json(readings: list[Reading], classes: Array) -> None:
-    print(json.dumps([_record(reading, classes) for reading in readings], indent=1))
-
-
-def _record(reading: Reading, classes: Array) -> dict[str, Any]:
-    if reading.probabilities is None:
-        return {"file": str(reading.path), "label": None, "error": reading.error}
-    labels = [str(label) for label in classes]
-    return {
-        "file": str(reading.path),
-        "label": labels[int(reading.probabilities.argmax())],
-        "probabilities": {
-            label: round(float(p), 6)
-            for label, p in zip(labels, reading.probabilities, strict=True)
-        },
-    }
-
-
-def _print_csv(readings: list[Reading], classes: Array) -> None:
-    rows: list[list[Any]] = [["file", "label", "probability", "error"]]
-    for reading in readings:
-        if reading.probabilities is None:
-            rows.append([reading.path, "", "", reading.error])
-        else:
-            best = int(reading.probabilities.argmax())
-            rows.append([reading.path, classes[best], f"{reading.probabilities[best]:.6f}", ""])
-    print_csv(rows)
-
-
-def print_csv(rows: list[list[Any]]) -> None:
-    """Print a table with commas."""
+def _as_csv(results: list[Result], columns: tuple[str, str]) -> str:
+    submission = columns == ("ImageId", "Label")
+    header = columns if submission else (*columns, "probability", "error")
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    print(buffer.getvalue(), end="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    for result in results:
+        probability = "" if result.error else f"{result.probability:.6f}"
+        cells = (result.name, result.text, probability, result.error)
+        writer.writerow(csv_cell(cell) for cell in cells[: len(header)])
+    return buffer.getvalue()
 
 
-def _explain(found: list[Reading], estimator: Any, output: Path) -> None:
-    """Save a picture of what the network saw of each file."""
-    from skdigits.displays import ReadingDisplay
-
-    from .screen import progress_console, write_picture
+def _save_display(output: Path, readable: list[Path], make: Any) -> None:
+    """Save a display of the pictures that could be read."""
+    from .console import progress_console, write_picture
 
     console = progress_console()
-    if not found:
-        console.print(f"No picture {output}: no file could be read.")
+    if not readable:
+        console.print(f"No picture {printable(output)}: no file could be read.")
         return
-    display = ReadingDisplay.from_pictures(estimator, [reading.path for reading in found])
+    with as_command_error(ImportError):
+        display = make()
     write_picture(output, display.size, lambda figure: display.plot(figure=figure), console)
