@@ -145,11 +145,13 @@ class Network:
             if self.norms is not None and i < len(self.norms):
                 norm = self.norms[i]
                 gain = norm.gamma / np.sqrt(norm.variance + norm.epsilon)
-                kernel, shift = kernel * gain, (bias - norm.mean) * gain + norm.beta
+                kernel = np.multiply(kernel, gain, out=_own(kernel, weights))
+                shift = (bias - norm.mean) * gain + norm.beta
             if i == 0 and self.input_scale != 1.0:
-                kernel = kernel * self.input_scale
+                kernel = np.multiply(kernel, self.input_scale, out=_own(kernel, weights))
             if i == len(self.kernels) - 1 and self.temperature != 1.0:
-                kernel, shift = kernel / self.temperature, shift / self.temperature
+                kernel = np.divide(kernel, self.temperature, out=_own(kernel, weights))
+                shift = shift / self.temperature
             layers.append((kernel.astype(self.dtype, copy=False), shift.astype(self.dtype)))
         return tuple(layers)
 
@@ -219,6 +221,11 @@ class Network:
         return out, True
 
 
+def _own(array: Array, given: Array) -> Array | None:
+    """The array for results: a copy itself, so that a large one is copied only once."""
+    return None if array is given else array
+
+
 def blurred(kernel: Array, share: float) -> Array:
     """Kernel of a first layer that blurs images and then applies the given kernel.
 
@@ -236,12 +243,22 @@ def blurred(kernel: Array, share: float) -> Array:
     """
     side = isqrt(len(kernel))
     square = kernel.reshape(side, side, -1)
-    for axis in (0, 1):
+    out = np.empty_like(square)
+    # Some rows of pixels at a time: of a large kernel this takes little memory.
+    for start in range(0, side, 4):
+        rows = np.arange(start, min(start + 4, side))
         # The blur is symmetric, so that the kernel is blurred in the same way as images.
-        before = np.take(square, range(-1, side - 1), axis=axis, mode="clip")
-        after = np.take(square, range(1, side + 1), axis=axis, mode="clip")
-        square = (1 - 2 * share) * square + share * (before + after)
-    return square.reshape(kernel.shape).astype(kernel.dtype, copy=False)
+        block = _with_neighbours(share, square, rows, 0)
+        out[rows] = _with_neighbours(share, block, np.arange(side), 1)
+    return out.reshape(kernel.shape)
+
+
+def _with_neighbours(share: float, square: Array, places: Array, axis: int) -> Array:
+    """What is at some places of an axis, with a share of what is before and after them."""
+    before, here, after = (
+        np.take(square, places + step, axis=axis, mode="clip") for step in (-1, 0, 1)
+    )
+    return (1 - 2 * share) * here + share * (before + after)
 
 
 def layout(widths: tuple[int, ...], activation: str, normed: bool, on_bytes: bool) -> str:

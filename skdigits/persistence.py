@@ -1,7 +1,8 @@
-"""Files of fitted classifiers that are safe to open."""
+"""Saves fitted classifiers to files that are safe to load."""
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -9,68 +10,58 @@ from stat import S_ISREG
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils.metadata_routing import MetadataRequest
+import sklearn
 
 from ._atomic import write_atomically
-from ._classifier import DigitANNClassifier
-from ._model_files.archive import check_archive, pack
-from ._model_files.checks import CALLBACK_ATTRIBUTES, check_model, parts
+from ._model_files.values import Reader, Writer
+from ._tensor_file import packed, unique, unpacked
+from ._version import __version__
 
-# How pickles of protocol 2 and later begin, and joblib's files as they come.
-_PICKLED = b"\x80"
+__all__ = ["InvalidFileError", "load", "save"]
 
-__all__ = ["TRUSTED_TYPES", "InvalidFileError", "load", "save"]
+FORMAT = 2
 
-TRUSTED_TYPES = (
-    "skdigits._augmentation.Augmentation",
-    "skdigits._classifier.DigitANNClassifier",
-    "skdigits._network.BatchNorm",
-    "skdigits._network.Network",
-    "skdigits._transformers.deskewer.DigitDeskewer",
-    "skdigits._transformers.image_normalizer.DigitImageNormalizer",
-    "skdigits._transformers.pixel_scaler.PixelScaler",
-)
-"""Our types that a file may hold, for ``skops.io.load(path, trusted=TRUSTED_TYPES)``."""
+# First bytes of other files.
+_OTHERS = {
+    b"PK\x03\x04": "It was written with skops, by skdigits 0.1.0, and only that version reads it.",
+    b"\x80": "It was written by pickle or joblib, whose own load reads it. Loading runs the code "
+    "in it, so only load files from authors that you trust.",
+}
 
 
 class InvalidFileError(ValueError):
-    """A file is damaged, made by somebody else, or holds more than is trusted."""
+    """A file is damaged, was not written by `save`, or holds what no fit produces."""
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
-    """Write a fitted classifier or pipeline to a file.
+    """Write a fitted classifier, transformer or pipeline to a file.
 
-    The file takes the place of an earlier one in one step. `load` reads it without TensorFlow.
-
-    Optimizers given as Keras classes or instances are stored by name and configuration. Left
-    out, with a warning that names them, are what belongs to a process: Keras callbacks,
-    scikit-learn's callbacks and a pipeline's `memory`. The optimizer state that `partial_fit`
-    goes on from is never stored. `estimator` itself is not changed.
+    The file is a safetensors file: arrays, and one JSON text with classes, parameters and fitted
+    attributes. It replaces an earlier one in one step. Not stored are the optimizer's state and,
+    with a warning that names them, scikit-learn's callbacks, a pipeline's `memory` and attributes
+    that are not the estimator's own.
 
     Parameters
     ----------
-    estimator : DigitANNClassifier, PixelScaler or Pipeline
-        Fitted. A pipeline must end in one of the two; before it may stand every scikit-learn
-        transformer that skops trusts and that holds no sparse matrix. Of a search, save
-        `best_estimator_`.
+    estimator : estimator
+        Fitted: one of skdigits, or of scikit-learn a `Pipeline`, also nested, `PCA`,
+        `VarianceThreshold`, `Binarizer`, `Normalizer` or one of the scalers `MaxAbsScaler`,
+        `MinMaxScaler`, `PowerTransformer`, `QuantileTransformer`, `RobustScaler` and
+        `StandardScaler`. Of a search, save `best_estimator_`.
     path : str or path-like
         File to create or replace; its folder must exist.
 
     Raises
     ------
     TypeError
-        If `estimator` is or holds something that `load` would refuse.
+        If `estimator` is or contains another estimator, or a parameter holds anything but numbers,
+        strings, lists, tuples, dicts and arrays, such as an instance of a Keras optimizer.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     ValueError
-        If a parameter is not as expected.
+        If a parameter or a fitted attribute is not as expected.
     OSError
-        If the file cannot be written. An earlier file then stays as it was.
-
-    See Also
-    --------
-    load : Read the file.
+        If the file cannot be written. An earlier file then remains unchanged.
 
     Examples
     --------
@@ -84,21 +75,18 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     ...     skdigits.load(Path(folder, "scaler.skdigits"))
     PixelScaler()
     """
-    left_out: list[str] = []
-    stored = _storable(estimator, left_out, {})
-    check_model(stored)
-    try:
-        content = pack(stored)
-        _unpacked(content)
-    except Exception as error:
-        raise TypeError(
-            f"Got a {type(estimator).__name__} that cannot be stored, expected one made of "
-            f"scikit-learn's and skdigits' own parts: {_reason(error)} joblib.dump stores it, "
-            "but only load files of joblib whose author you trust."
-        ) from error
-    if left_out:
+    writer = Writer()
+    document = {
+        "format": FORMAT,
+        "skdigits": __version__,
+        "scikit-learn": sklearn.__version__,
+        "model": writer.estimator(estimator),
+    }
+    content = packed(writer.arrays, json.dumps(document, allow_nan=False))
+    _model(*unpacked(content))
+    if writer.left_out:
         warnings.warn(
-            f"Left out of the file, to be set again after loading: {', '.join(left_out)}.",
+            f"Left out of the file, to be set again after loading: {', '.join(writer.left_out)}.",
             UserWarning,
             stacklevel=2,
         )
@@ -108,12 +96,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
 def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> Any:
     """Read a file that `save` wrote, without trusting it.
 
-    No code from the file is run: of the types it names only those count that skops trusts by
-    itself, which are scikit-learn's estimators, and `TRUSTED_TYPES`, whatever the file asks
-    for. Sizes are taken from the archive's directory before anything is read from it, and it
-    can't be compressed, so that loading needs about four times the size of the file at most.
-    Checksums, the shapes of the network, parameters and labels are checked, and a pipeline of
-    scalers is tried on one row. Other scikit-learn steps are checked by their type alone.
+    No code from the file is run, and names of classes are looked up in a fixed table. Parameters,
+    fitted attributes, shapes and ranges are checked. Loading needs at most twice the size of the
+    file and 50 MB of memory, and no Keras.
 
     Parameters
     ----------
@@ -124,160 +109,58 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> Any:
 
     Returns
     -------
-    DigitANNClassifier, PixelScaler or Pipeline
+    estimator
         As it was saved; its predictions are the same to the last bit.
 
     Raises
     ------
     InvalidFileError
-        If the file is not one that `save` wrote, or damaged, or larger than `max_bytes`.
+        If the file is damaged, larger than `max_bytes`, or was not written by `save`.
     OSError
         If there is no such file or it cannot be read.
-
-    Notes
-    -----
-    A bare ``skops.io.load(path)`` refuses the file, as it refuses the types of every package
-    but scikit-learn; ``skops.io.load(path, trusted=skdigits.persistence.TRUSTED_TYPES)`` takes
-    it, with skops' checks alone.
     """
-    # A broken installation is not the file's fault, so not within the try.
-    import skops.io  # noqa: F401
-
-    content = _read(path, max_bytes)
-    if content.startswith(_PICKLED):
-        raise _refusal(
-            path,
-            "It was written by pickle or joblib, whose own load reads it. Loading runs what code "
-            "is in it, so only take files whose author you trust.",
-        )
     try:
-        return _unpacked(content)
+        # The content is released before the model is built.
+        return _model(*unpacked(_content(path, max_bytes)))
+    except (ImportError, MemoryError, OSError):
+        raise
     except Exception as error:
-        raise _refusal(path, _reason(error)) from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        if not reason or not isinstance(error, ValueError):
+            reason = f"{type(error).__name__}: {reason}"
+        raise InvalidFileError(
+            f"Got the file {os.fspath(path)!r}, expected one that skdigits.save wrote: {reason}."
+        ) from error
 
 
-def _refusal(path: str | os.PathLike[str], reason: str) -> InvalidFileError:
-    return InvalidFileError(
-        f"Got the file {os.fspath(path)!r}, expected one that skdigits.save wrote: {reason}"
-    )
-
-
-def _reason(error: Exception) -> str:
-    """An error in one line; what only programmers raise, with its name."""
-    text = " ".join(str(error).split()).rstrip(".")
-    plain = text and type(error).__name__ in ("ValueError", "TypeError", "NotFittedError")
-    return f"{text}." if plain else f"{type(error).__name__}: {text}."
-
-
-def _read(path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    # Opening a pipe would wait for somebody to write to it.
+def _content(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    # Opening a pipe would wait for a writer.
     if not S_ISREG(os.stat(path).st_mode):
         raise OSError(f"Got path={os.fspath(path)!r}, expected a regular file.")
-    # Read once, so that what is checked is what is loaded even if somebody writes meanwhile.
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise _refusal(path, f"Got {size} bytes, expected at most max_bytes={max_bytes}.")
-        return file.read(size)
+            raise ValueError(f"Got {size} bytes, expected at most max_bytes={max_bytes}.")
+        content = file.read(size)
+    for start, reason in _OTHERS.items():
+        # The length of the header of a safetensors file may consist of the same bytes.
+        if content.startswith(start) and content[8:9] != b"{":
+            raise ValueError(reason)
+    return content
 
 
-def _storable(value: Any, left_out: list[str], copies: dict[int, Any]) -> Any:
-    """A copy without what can't be stored; what is shared within it stays shared."""
-    if id(value) in copies:
-        return copies[id(value)][1]
-    copy = value
-    if isinstance(value, BaseEstimator):
-        kind: Any = type(value)
-        copy = kind.__new__(kind)
-        state = _storable_state(value, left_out)
-        vars(copy).update({k: _storable(v, left_out, copies) for k, v in state.items()})
-    elif type(value) in (list, tuple):
-        copy = type(value)(_storable(item, left_out, copies) for item in value)
-    elif type(value) is dict:
-        copy = {key: _storable(item, left_out, copies) for key, item in value.items()}
-    # The value is kept as well, since the next one could get the id of one that is gone.
-    copies[id(value)] = value, copy
-    return copy
-
-
-def _storable_state(estimator: BaseEstimator, left_out: list[str]) -> dict[str, Any]:
-    """An estimator's attributes as they go into the file."""
-    state = dict(vars(estimator))
-    name = type(estimator).__name__
-    callbacks = list(state.get("_skl_callbacks", ()))
-    for attribute in CALLBACK_ATTRIBUTES:
-        state.pop(attribute, None)
-    if isinstance(estimator, DigitANNClassifier):
-        for attribute in ("_optimizer_state", "_training_scale"):
-            state.pop(attribute, None)
-        given = state["keras_callbacks"]
-        if given is not None:
-            callbacks += given if isinstance(given, (list, tuple)) else [given]
-        state |= {"keras_callbacks": None, **_named_optimizer(state)}
-        if isinstance(state["class_weight"], dict):
-            # JSON would make the keys "true" and "false", which are both true.
-            state["class_weight"] = {
-                int(k) if isinstance(k, (bool, np.bool_)) else k: v
-                for k, v in state["class_weight"].items()
-            }
-    left_out += [f"{type(callback).__name__} of {name}" for callback in callbacks]
-    if state.get("memory") is not None:
-        state["memory"] = None
-        left_out.append(f"memory of {name}")
-    if "_metadata_request" in state:
-        state["_metadata_request"] = _request_table(state["_metadata_request"])
-    return state
-
-
-def _named_optimizer(state: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that say by name and configuration what a Keras optimizer says by itself."""
-    optimizer = state["optimizer"]
-    if isinstance(optimizer, str):
-        return {}
-    kind = optimizer if isinstance(optimizer, type) else type(optimizer)
-    if kind.__module__.partition(".")[0] != "keras":
-        raise TypeError(
-            f"Got optimizer={optimizer!r}, expected one of Keras' own, which can be stored by name."
+def _model(arrays: dict[str, np.ndarray], text: str) -> Any:
+    """The checked model that arrays and JSON stand for."""
+    document = json.loads(text, object_pairs_hook=unique)
+    found = document["format"]
+    if type(found) is not int or found != FORMAT:
+        raise ValueError(
+            f"Got format={found!r:.50} of skdigits {document['skdigits']!r:.50}, expected "
+            f"{FORMAT}: another version of skdigits reads it."
         )
-    named: dict[str, Any] = {"optimizer": kind.__name__.lower()}
-    if isinstance(optimizer, type):
-        return named
-    config = optimizer.get_config()
-    config.pop("name", None)
-    rate = config.pop("learning_rate")
-    if not isinstance(rate, (int, float)):
-        raise TypeError(
-            f"Got optimizer={optimizer!r} with the learning rate {rate!r}, expected a number."
-        )
-    if state["learning_rate"] is None:
-        named["learning_rate"] = rate
-    return {**named, "optimizer_params": {**config, **(state["optimizer_params"] or {})}}
-
-
-def _request_table(request: Any) -> dict[str, dict[str, Any]]:
-    """Metadata requests as plain data: skops follows their reference to the owner for ever."""
-    methods = {name: getattr(value, "requests", None) for name, value in vars(request).items()}
-    return {name: dict(requests) for name, requests in methods.items() if requests}
-
-
-def _restored_request(table: dict[str, dict[str, Any]], owner: BaseEstimator) -> MetadataRequest:
-    request = MetadataRequest(owner=owner)
-    for method, requests in table.items():
-        for param, alias in requests.items():
-            getattr(request, method).add_request(param=param, alias=alias)
-    return request
-
-
-def _unpacked(content: bytes) -> Any:
-    """The model in a file's content, everything checked."""
-    import skops.io
-
-    check_archive(content)
-    # Weights that overflow are refused afterwards, by name.
+    # Weights that overflow are refused by name.
     with np.errstate(all="ignore"):
-        model = skops.io.loads(content, trusted=list(TRUSTED_TYPES))
-    for part in parts(model, set()):
-        if isinstance(part, BaseEstimator) and "_metadata_request" in vars(part):
-            part._metadata_request = _restored_request(part._metadata_request, part)
-    check_model(model)
+        model = Reader(arrays, document["scikit-learn"]).estimator(document["model"])
+    if arrays:
+        raise ValueError(f"Got {len(arrays)} arrays that belong to no attribute, expected none.")
     return model

@@ -9,7 +9,7 @@ HEAVY = ("tensorflow", "keras", "scikeras", "matplotlib")
 # What only some need, at some time.
 LATE = (
     *HEAVY,
-    "skops",
+    "safetensors",
     "starlette",
     "uvicorn",
     "dask",
@@ -41,7 +41,7 @@ def folder(tmp_path_factory):
     X, y = load_mnist_sample(subset="test", return_X_y=True)
     model = make_pipeline(PixelScaler(), DigitANNClassifier((16,), epochs=1)).fit(X, y)
     joblib.dump(model, folder / "model.joblib")
-    save(model, folder / "model.skops")
+    save(model, folder / "model.skdigits")
     return folder
 
 
@@ -83,7 +83,7 @@ def test_every_public_name_is_there_and_imports_nothing_heavy():
     "load",
     [
         "import joblib; model = joblib.load('model.joblib')",
-        "import skdigits; model = skdigits.load('model.skops')",
+        "import skdigits; model = skdigits.load('model.skdigits')",
     ],
 )
 def test_loading_and_predicting_does_without_tensorflow(folder, load):

@@ -1,19 +1,17 @@
 from __future__ import annotations
 
 import copy
-import io
 import itertools
 import json
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 import tempfile
-import time
 import tracemalloc
 import warnings
-import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -21,14 +19,16 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
+import safetensors.numpy
+import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import ProgressBar
-from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -38,7 +38,6 @@ from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     Normalizer,
-    PolynomialFeatures,
     PowerTransformer,
     QuantileTransformer,
     RobustScaler,
@@ -46,11 +45,17 @@ from sklearn.preprocessing import (
 )
 
 import skdigits
-from skdigits import DigitANNClassifier, PixelScaler
+from skdigits import (
+    Augmentation,
+    DigitANNClassifier,
+    DigitDeskewer,
+    DigitImageNormalizer,
+    PixelScaler,
+)
 from skdigits._fitted import fitted_attributes
-from skdigits._model_files.checks import OWN
 from skdigits._network import BatchNorm, Network
-from skdigits.persistence import TRUSTED_TYPES, InvalidFileError, load, save
+from skdigits._tensor_file import packed, unpacked
+from skdigits.persistence import InvalidFileError, load, save
 
 rng = np.random.RandomState(0)
 X = rng.rand(50, 6)
@@ -158,12 +163,14 @@ def test_pipeline_of_each_scaler_round_trip(tmp_path, scaler, kind):
     ("steps", "n_features"),
     [
         (["passthrough", StandardScaler()], 6),
-        ([make_pipeline(MinMaxScaler(), RobustScaler())], 6),
+        ([None, make_pipeline(MinMaxScaler(), RobustScaler())], 6),
         ([PCA(4)], 4),
-        ([FunctionTransformer(np.log1p), PolynomialFeatures(include_bias=False)], 27),
-        ([ColumnTransformer([("some", StandardScaler(), slice(0, 3))])], 3),
+        # The rows of its components are in reverse order in memory.
+        ([PCA(3, svd_solver="arpack", whiten=True, random_state=0)], 3),
+        ([PCA("mle"), StandardScaler()], 1),
+        ([VarianceThreshold(0.08)], 5),
     ],
-    ids=["passthrough", "nested", "PCA", "functions", "columns"],
+    ids=["passthrough", "nested", "PCA", "arpack", "mle", "variance"],
 )
 def test_other_pipelines_round_trip(tmp_path, steps, n_features):
     model = pipeline(*steps, n_features=n_features)
@@ -222,7 +229,7 @@ def test_what_is_found_by_a_search(tmp_path):
         cv=2,
     ).fit(X, Y)
     assert_same(search.best_estimator_, round_trip(search.best_estimator_, tmp_path))
-    with pytest.raises(TypeError, match=r"Got GridSearchCV, expected .* its best_estimator_\."):
+    with pytest.raises(TypeError, match=r"Got GridSearchCV.*, expected .* its best_estimator_\."):
         save(search, tmp_path / "search")
     assert os.listdir(tmp_path) == ["model.skdigits"]
 
@@ -242,53 +249,19 @@ def test_metadata_requests_round_trip(tmp_path):
             assert b.get_metadata_routing().owner is not None
 
 
-@pytest.mark.parametrize("learning_rate", [None, 0.01])
-def test_keras_optimizer_is_stored_by_name(tmp_path, learning_rate):
+@pytest.mark.parametrize("kind", ["class", "instance", "callbacks"])
+def test_objects_of_keras_are_refused_by_the_name_of_the_parameter(tmp_path, kind):
     import keras
 
-    params = {"optimizer_params": {"beta_2": 0.9}, "learning_rate": learning_rate}
-    model = fitted(optimizer=keras.optimizers.AdamW, **params)
-    loaded = round_trip(model, tmp_path)
-    assert loaded.get_params() == {**model.get_params(), "optimizer": "adamw"}
-
-    model = fitted(optimizer=keras.optimizers.AdamW(0.02, weight_decay=0.3), **params)
-    optimizer = model.optimizer
-    loaded = round_trip(model, tmp_path)
-    assert model.optimizer is optimizer
-    assert loaded.optimizer == "adamw"
-    assert loaded.optimizer_params.items() >= {"weight_decay": 0.3, "beta_2": 0.9}.items()
-    assert not loaded.optimizer_params.keys() & {"learning_rate", "name"}
-    assert loaded.learning_rate == pytest.approx(learning_rate or 0.02, rel=1e-6)
-
-
-def test_named_optimizer_trains_like_the_instance(tmp_path):
-    import keras
-
-    optimizer = keras.optimizers.SGD(0.02, momentum=0.8, nesterov=True, clipnorm=0.5)
-    model = DigitANNClassifier(
-        (5,), optimizer=optimizer, learning_rate=None, epochs=3, random_state=0
-    ).fit(X, Y)
-    loaded = round_trip(model, tmp_path)
-    assert_same_weights(model, loaded)
-    assert_same_weights(model, loaded.fit(X, Y))
-
-
-def assert_same_weights(a, b):
-    for first, second in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
-        np.testing.assert_array_equal(first, second)
-
-
-def test_optimizers_that_have_no_name_are_refused(tmp_path):
-    import keras
-
-    class Mine(keras.optimizers.SGD):
-        pass
-
-    with pytest.raises(TypeError, match=r"Got optimizer=.*Mine.*, expected one of Keras' own"):
-        save(fitted(optimizer=Mine), tmp_path / "model")
-    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
-    with pytest.raises(TypeError, match=r"with the learning rate .*CosineDecay.*, expected"):
-        save(fitted(optimizer=keras.optimizers.SGD(schedule)), tmp_path / "model")
+    parameter, value = {
+        "class": ("optimizer", keras.optimizers.AdamW),
+        "instance": ("optimizer", keras.optimizers.SGD(0.02, momentum=0.8)),
+        "callbacks": ("keras_callbacks", [keras.callbacks.TerminateOnNaN()]),
+    }[kind]
+    model = fitted(**{parameter: value})
+    message = rf"Got DigitANNClassifier with {parameter}=.*(AdamW|SGD|TerminateOnNaN).* set_params"
+    with pytest.raises(TypeError, match=message):
+        save(model, tmp_path / "model")
     assert os.listdir(tmp_path) == []
 
 
@@ -303,24 +276,21 @@ def test_optimizer_state_is_not_stored(tmp_path):
     loaded.partial_fit(X, Y)
 
 
-def test_callbacks_and_memory_are_left_out_with_a_warning(tmp_path):
-    import keras
-
-    callbacks = [keras.callbacks.TerminateOnNaN(), keras.callbacks.LambdaCallback()]
+def test_callbacks_memory_and_other_attributes_are_left_out_with_a_warning(tmp_path):
     progress = ProgressBar()
-    ann = fitted(keras_callbacks=callbacks).set_callbacks(progress)
+    ann = fitted().set_callbacks(progress)
+    ann.note = "mine"
     model = make_pipeline(StandardScaler().fit(X).set_callbacks(progress), ann, memory="folder")
     names = (
         "memory of Pipeline, ProgressBar of StandardScaler, ProgressBar of DigitANNClassifier, "
-        r"TerminateOnNaN of DigitANNClassifier, LambdaCallback of DigitANNClassifier\."
+        r"note of DigitANNClassifier\."
     )
     with pytest.warns(UserWarning, match=f"Left out of the file.*: {names}") as caught:
         loaded = round_trip(model, tmp_path)
     assert caught[0].filename == __file__
-    assert (ann.keras_callbacks, model.memory) == (callbacks, "folder")
-    assert ann._skl_callbacks == [progress]
-    assert (loaded[1].keras_callbacks, loaded.memory) == (None, None)
-    assert not any("_skl_callbacks" in vars(step) for step in loaded)
+    assert (model.memory, ann.note, ann._skl_callbacks) == ("folder", "mine", [progress])
+    assert loaded.memory is None
+    assert not any({"_skl_callbacks", "note"} & vars(step).keys() for step in loaded)
     np.testing.assert_array_equal(model.predict_proba(X), loaded.predict_proba(X))
 
 
@@ -351,17 +321,32 @@ def selecting():
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: "model", TypeError, "Got str, expected a fitted DigitANNClassifier or"),
-        (lambda: DigitANNClassifier, TypeError, "Got the class DigitANNClassifier, expected"),
-        (LogisticRegression, TypeError, "Got LogisticRegression, expected"),
-        (derived, TypeError, "Got Derived, expected"),
+        (lambda: "model", TypeError, "Got 'model', which can't be stored, expected one of"),
+        (lambda: DigitANNClassifier, TypeError, "Got DigitANNClassifier, .* joblib.* skops"),
         (
-            lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+            LogisticRegression,
             TypeError,
-            "Got LogisticRegression at the end of a pipeline, expected",
+            r"Got LogisticRegression\(\), which can't .* joblib.* skops",
         ),
-        (lambda: pipeline(Custom()), TypeError, "Got a Pipeline that cannot be .*Custom"),
-        (selecting, TypeError, "cannot be stored.*f_classif.* joblib.dump stores it"),
+        (derived, TypeError, "Got Derived.*, which can't be stored"),
+        (
+            lambda: make_pipeline(StandardScaler().fit(X), LogisticRegression()),
+            TypeError,
+            r"Got Pipeline with steps=LogisticRegression\(\)",
+        ),
+        (lambda: pipeline(Custom()), TypeError, r"Got Pipeline with steps=Custom\(\)"),
+        (selecting, TypeError, "Got Pipeline with steps=SelectKBest.* joblib.* skops"),
+        (
+            lambda: pipeline(FunctionTransformer(np.log1p)),
+            TypeError,
+            "Got Pipeline with steps=FunctionTransformer",
+        ),
+        (
+            lambda: fitted(random_state=np.random.RandomState(np.random.PCG64())),
+            TypeError,
+            "Got DigitANNClassifier with random_state=RandomState",
+        ),
+        (lambda: fitted(dropout=np.array([1j])), TypeError, "with dropout=of shape .* complex128"),
         (lambda: fitted(random_state=0, epochs=-1), ValueError, "Got epochs=-1, expected"),
         (DigitANNClassifier, NotFittedError, "is not fitted yet"),
         (PixelScaler, NotFittedError, "is not fitted yet"),
@@ -374,16 +359,26 @@ def selecting():
         (
             lambda: make_pipeline(StandardScaler().fit(X[:, :5]), fitted()),
             ValueError,
-            "Got StandardScaler for 5 features, expected 6",
+            "Got DigitANNClassifier for 6 features after 5, expected the same number",
+        ),
+        (
+            lambda: make_pipeline(fitted(), fitted()),
+            ValueError,
+            "Got a step DigitANNClassifier.*, expected a transformer",
         ),
         (
             lambda: fitted(optimizer_params={"weight_decay": np.zeros(2)}),
             ValueError,
-            "Got optimizer_params with weight_decay=array.*, expected a number or a word",
+            "Got optimizer_params or class_weight .*, expected numbers and words",
+        ),
+        (
+            lambda: fitted(["a" * 400_000, "b" * 200_000], optimizer_params={"a": "c" * 2**19}),
+            ValueError,
+            "bytes of names, parameters and labels, expected at most 524288",
         ),
     ],
 )
-def test_what_cannot_be_stored_is_refused_before_writing(tmp_path, make, error, message):
+def test_unsupported_models_are_refused_before_writing(tmp_path, make, error, message):
     path = tmp_path / "model.skdigits"
     path.write_bytes(b"an earlier file")
     with pytest.raises(error, match=message):
@@ -392,26 +387,22 @@ def test_what_cannot_be_stored_is_refused_before_writing(tmp_path, make, error, 
     assert os.listdir(tmp_path) == ["model.skdigits"]
 
 
-def members_of(content):
-    """Return the members of an archive by name."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+def document_of(content):
+    """Return arrays and document of a file."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return safetensors.numpy.load(content), json.loads(header["__metadata__"]["skdigits"])
 
 
-def archive_of(members, compression=zipfile.ZIP_STORED):
-    """Return an archive of pairs of name and content, its checksums right."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Duplicate name", UserWarning)
-        for name, content in members.items() if isinstance(members, dict) else members:
-            archive.writestr(name, content)
-    return buffer.getvalue()
+def file_of(arrays, document):
+    """Return the content of a file."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    return safetensors.numpy.save(arrays, {"skdigits": text})
 
 
-def array_file(array):
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
+def raw(header, data=b""):
+    """Return a file with a header of any content."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
 
 
 @pytest.fixture(scope="module")
@@ -420,181 +411,258 @@ def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model"
     net = network((6, 8, 3), norm=True)
     ann = fitted(net=net, random_state=np.random.RandomState(0), class_weight={"a": 2.0})
-    save(make_pipeline(StandardScaler().fit(X), ann), path)
+    frame = pd.DataFrame(X, columns=list("uvwxyz"))
+    save(make_pipeline(StandardScaler().fit(frame), PCA(6).fit(X), ann), path)
     return path.read_bytes()
 
 
-class Tree:
-    """The tree of a file, to be crafted with: attributes of the objects in it by name."""
+class File:
+    """The content of a file to change: steps, parameters, attributes and arrays by name."""
 
     def __init__(self, content):
-        self.members = members_of(content)
-        self.schema = json.loads(self.members["schema.json"])
-        self.pipeline = self.schema["content"]["content"]
-        steps = [step["content"][1] for step in self.pipeline["steps"]["content"]]
-        self.dicts = {"scaler": steps[0]["content"], "ann": steps[1]["content"]}
-        self.scaler, self.ann = (node["content"] for node in self.dicts.values())
-        self.dicts["network"] = self.ann["_network"]["content"]
-        self.network = self.dicts["network"]["content"]
-
-    def add(self, part, name, new):
-        """Add an attribute; skops counts the types of the keys."""
-        node = self.dicts[part]
-        node["content"][name] = new
-        node["key_types"]["content"].append(node["key_types"]["content"][0])
+        self.arrays, self.document = document_of(content)
+        self.pipeline = self.document["model"]
+        steps = [step["!tuple"][1]["!estimator"][0] for step in self.pipeline["params"]["steps"]]
+        self.scaler, self.pca, self.ann = steps
+        self.network = dict(self.ann["fitted"]["_network"]["!Network"])
 
     def content(self):
-        return archive_of({**self.members, "schema.json": json.dumps(self.schema)})
+        if isinstance(self.ann.get("fitted", {}).get("_network"), dict):
+            self.ann["fitted"]["_network"] = {"!Network": [*self.network.items()]}
+        return file_of(self.arrays, self.document)
 
-    def put_array(self, node, array):
-        self.members[node["file"]] = array_file(array)
-
-
-IDS = itertools.count(10**6)
-
-
-def node(loader, name, content):
-    """Return a node of a skops tree."""
-    module, _, kind = name.rpartition(".")
-    return {
-        "__loader__": f"{loader}Node",
-        "__module__": module,
-        "__class__": kind,
-        "__id__": next(IDS),
-        "content": content,
-    }
-
-
-def value(content):
-    return node("Json", "builtins.str", json.dumps(content))
-
-
-def scalar(name, dtype):
-    """Return how to craft an array of another class."""
-
-    def craft(tree):
-        tree.put_array(tree.scaler["mean_"], np.array(10**13, dtype=dtype))
-        tree.scaler["mean_"]["__class__"] = name
-
-    return craft
-
-
-def ladder(tree, steps=60):
-    """Craft nodes that each hold the next one twice."""
-    inner = top = value(0)
-    for _ in range(steps):
-        top = node("List", "builtins.list", [inner, dict(inner, content=[])])
-        inner = top
-    tree.ann["l2"] = top
-
-
-def untrusted(loader, name, content=None):
-    def craft(tree):
-        tree.ann["l2"] = node(loader, name, content)
-
-    return craft
-
-
-def loop(tree):
-    tree.ann["l2"] = node("List", "builtins.list", [])
-    tree.ann["l2"]["content"].append(dict(tree.ann["l2"], content=[]))
-
-
-def wide(tree):
-    """Craft normalisation that would broadcast 6 x 8 weights to many."""
-    norm = tree.network["norms"]["content"][0]["content"]["content"]
-    tree.put_array(norm["gamma"], np.ones((1000, 6, 1)))
+    def put(self, node, array):
+        """Replace the array of a node."""
+        self.arrays[next(iter(node.values()))[0]] = array
 
 
 def at(*keys, to):
-    """Return how to craft a tree with another value in one place."""
+    """Return a function that changes one value of a file's document."""
 
-    def craft(tree):
-        here = vars(tree)[keys[0]]
+    def change(file):
+        here = vars(file)[keys[0]]
         for key in keys[1:-1]:
             here = here[key]
         here[keys[-1]] = to
 
-    return craft
+    return change
 
 
-def added(part, name, to):
-    return lambda tree: tree.add(part, name, to)
+def with_array(*keys, to):
+    """Return a function that replaces one array of a file."""
+
+    def change(file):
+        node = vars(file)[keys[0]]
+        for key in keys[1:]:
+            node = node[key]
+        file.put(node, to)
+
+    return change
 
 
-def arrays(name, array, part="network"):
-    def craft(tree):
-        here = vars(tree)[part][name]
-        tree.put_array(here["content"][0] if part == "network" else here, array)
-
-    return craft
+def kernel(to):
+    return with_array("network", "kernels", "!tuple", 0, to=to)
 
 
-def state_at(position):
-    def craft(tree):
-        state = tree.ann["random_state"]["content"]["content"]["state"]["content"]
-        state["pos"] = value(position)
-
-    return craft
-
-
-TREES = {
-    "unknown type": (untrusted("Object", "tests.Evil"), r"Untrusted types .*tests\.Evil"),
-    "function": (untrusted("Function", "os.system"), r"Untrusted types .*os\.system"),
-    "type": (untrusted("Type", "subprocess.Popen"), r"Untrusted types .*subprocess\.Popen"),
-    "method": (untrusted("Method", "os.system"), "Got a MethodNode of os.system, which is not"),
-    "partial": (untrusted("Partial", "functools.partial"), "Got a PartialNode"),
-    "operator": (untrusted("OperatorFunc", "operator.attrgetter"), "Got a OperatorFuncNode"),
-    "constructor": (untrusted("ConstructorFromReduce", "os.popen"), "Got a ConstructorFrom"),
-    "sparse": (untrusted("SparseMatrix", "scipy.sparse._csr.csr_array"), "Got a SparseMatrixN"),
-    "tree of a forest": (untrusted("Tree", "sklearn.tree._tree.Tree"), "Got a TreeNode"),
-    "unknown kind": (untrusted("Evil", "builtins.int"), "Got a EvilNode of builtins.int"),
-    "size for numpy.void": (scalar("void", np.int64), "Got a numpy.void made of int64"),
-    "other scalar": (scalar("float32", np.int64), "Got a numpy.float32 made of int64"),
-    "exponential": (ladder, "Got nodes of 3 and 1 parts with one id"),
-    "endless": (loop, "Got nodes of 1 and 2 parts with one id"),
-    "pointer": (at("ann", "l2", to={"__id__": 1}), "Got a node of .None, None, None., expected"),
-    "no kind": (at("ann", "l2", "__loader__", to=None), "Got a node of"),
-    "id of a kind": (at("ann", "l2", "__id__", to="1"), "Got a node of"),
-    "file elsewhere": (at("scaler", "mean_", "file", to="../../etc/passwd"), "KeyError: '../../"),
-    "no file": (at("scaler", "mean_", "file", to="1.npy"), "KeyError: '1.npy'"),
-    "protocol": (at("schema", "protocol", to=99), "saved with skops protocol 99"),
-    "broadcast": (wide, r"expected float arrays whose shapes fit together"),
-    "kernel": (arrays("kernels", np.ones((6, 9))), r"expected float arrays whose shapes"),
-    "dtype": (arrays("kernels", np.ones((6, 8), np.float32)), r"expected float arrays whose"),
-    "integers": (arrays("kernels", np.ones((6, 8), int)), r"expected float arrays whose shapes"),
-    "infinite": (arrays("kernels", np.full((6, 8), np.inf)), "Got weights that are infinite"),
-    "not a number": (arrays("biases", np.full(8, np.nan)), "Got weights that are infinite"),
-    "activation": (at("network", "activation", to=value("eval")), "Got 'eval' layers of"),
-    "input scale": (at("network", "input_scale", to=value("1")), "expected float arrays whose"),
-    "method of network": (added("network", "logits", value(1)), r"a network with \['logits'\]"),
-    "method of ours": (added("ann", "predict", value(1)), "Classifier with an attribute predict"),
+SCRIPT = '"><img src=x onerror="alert(1)">'
+FITTED = ("scaler", "fitted")
+CHANGES = {
+    "unknown class": (at("scaler", "class", to="os.system"), "Got the class 'os.system', expected"),
+    "unknown type": (
+        at("ann", "params", "l2", to={"!eval": ["1"]}),
+        "Got the type '!eval', expected one of",
+    ),
+    "two types": (at("ann", "params", "l2", to={"!tuple": [], "!dict": []}), "too many values"),
+    "no class": (lambda f: f.scaler.clear(), "KeyError: 'class'"),
+    "unknown parameter": (
+        at("scaler", "params", "evil", to=1),
+        "unexpected keyword argument 'evil'",
+    ),
+    "parameter": (at("ann", "params", "epochs", to=-1), "Got epochs=-1, expected"),
+    "parameter of scikit-learn": (
+        at("scaler", "params", "with_std", to=[]),
+        "The 'with_std' param",
+    ),
+    "optimizer": (at("ann", "params", "optimizer", to=None), "Got optimizer"),
+    "callbacks": (at("ann", "params", "keras_callbacks", to=[1]), "Got keras_callbacks"),
+    "options": (
+        at("ann", "params", "optimizer_params", to={"!dict": [["a", [1]]]}),
+        "Got optimizer_params or class_weight",
+    ),
+    "method": (at("ann", "fitted", "predict", to=1), r"DigitANNClassifier with .*'predict'"),
     "method of a scaler": (
-        added("scaler", "transform", node("Function", "numpy.exp", None)),
-        # skops 0.13 doesn't trust the function to begin with.
-        "Got a StandardScaler with an attribute transform, expected none of that name|numpy.exp",
+        at(*FITTED, "transform", to=1),
+        r"StandardScaler with .*'transform'",
     ),
-    "labels": (arrays("classes_", np.array(["a", "b"]), "ann"), r"classes_=array.*expected 3 sor"),
-    "label order": (arrays("classes_", np.array([2, 1, 3]), "ann"), "expected 3 sorted labels"),
-    "parameter": (at("ann", "epochs", to=value(-1)), r"Got epochs=-1, expected"),
-    "callbacks": (at("ann", "keras_callbacks", to=value([])), "Got keras_callbacks="),
-    "optimizer": (at("ann", "optimizer_params", to=value({"a": [1]})), "Got optimizer_params wi"),
-    "features": (at("ann", "n_features_in_", to=value(10**12)), "Got n_features_in_=10000000000"),
-    "curve": (at("ann", "n_iter_", to=value(3)), "Got n_iter_=3, expected 2"),
-    "history": (at("ann", "history_", to=value({"loss": ["a"]})), "Got history_="),
-    "memory": (
-        at("pipeline", "memory", to=value("folder")),
-        "Got memory='folder' of Pipeline, expected None",
+    "link": (
+        at(*FITTED, "_doc_link_template", to=SCRIPT),
+        r"with \['_doc_link_template'\], expected no such attributes",
     ),
-    "steps": (at("pipeline", "steps", to=value([1])), "a Pipeline with steps"),
-    "scaler's shape": (arrays("mean_", np.ones(5), "scaler"), "could not be broadcast"),
+    "method of the network": (
+        at("network", "logits", to=1),
+        "Got Network with .*, expected its fields",
+    ),
+    "missing attribute": (
+        lambda f: f.scaler["fitted"].pop("mean_"),
+        "StandardScaler without 'mean_'",
+    ),
+    "missing number": (
+        lambda f: f.scaler["fitted"].pop("n_features_in_"),
+        "KeyError|Got .*n_features_in_",
+    ),
+    "missing network": (lambda f: f.ann["fitted"].pop("_network"), "without '_network'"),
+    "missing kernels": (lambda f: f.network.pop("kernels"), "kernels"),
+    "unused array": (lambda f: f.arrays.update(more=np.zeros(3)), "Got 1 arrays that belong to no"),
+    "strides": (
+        lambda f: f.scaler["fitted"]["mean_"]["!array"].append([10**9]),
+        "Got gaps 39999999960, expected at most",
+    ),
+    "strides of another shape": (
+        lambda f: f.scaler["fitted"]["mean_"]["!array"].append([1, 1]),
+        "zip",
+    ),
+    "missing array": (
+        lambda f: f.arrays.pop("0.feature_names_in_", 0) is f.arrays.popitem(),
+        "Key",
+    ),
+    "array twice": (
+        lambda f: f.scaler["fitted"].update(var_=f.scaler["fitted"]["mean_"]),
+        "KeyError",
+    ),
+    "scaler's shape": (
+        with_array(*FITTED, "mean_", to=np.ones(5)),
+        "mean_ of shape .5,. .*expected",
+    ),
+    "scaler's axes": (
+        with_array(*FITTED, "mean_", to=np.ones((6, 1))),
+        "Got mean_ of shape .6, 1.",
+    ),
     "scaler's dtype": (
-        arrays("scale_", np.array(["a"] * 6), "scaler"),
-        "could not convert string to float",
+        with_array(*FITTED, "mean_", to=np.ones(6, bool)),
+        "Got mean_ .* dtype bool",
     ),
-    "scaler's columns": (at("scaler", "n_features_in_", to=value(5)), "StandardScaler for 5 feat"),
-    "random state": (state_at(10**9), "Got a RandomState at position 1000000000, expected 0 to"),
-    "random state before": (state_at(-1), "Got a RandomState at position -1, expected 0 to 624"),
+    "scaler's range": (
+        with_array(*FITTED, "scale_", to=np.zeros(6)),
+        "Got scale_ .*expected finite",
+    ),
+    "scaler's NaN": (with_array(*FITTED, "mean_", to=np.full(6, np.nan)), "Got mean_ .*finite"),
+    "scaler's infinity": (
+        with_array(*FITTED, "mean_", to=np.full(6, np.inf)),
+        "Got mean_ .*finite",
+    ),
+    "features": (at(*FITTED, "n_features_in_", to=10**12), "Got n_features_in_ 1000000000000"),
+    "kind of number": (at(*FITTED, "n_features_in_", to=6.0), "Got n_features_in_ 6.0"),
+    "text for a number": (
+        at(*FITTED, "n_features_in_", to="6"),
+        "n_features_in_|UFuncNoLoop|ufunc",
+    ),
+    "names": (at(*FITTED, "feature_names_in_", to={"!object": ["a"]}), "Got feature_names_in_ of"),
+    "numbers for names": (
+        at(*FITTED, "feature_names_in_", to={"!object": [1, 2, 3, 4, 5, 6]}),
+        "Got feature_names_in_ of shape",
+    ),
+    "components": (
+        with_array("pca", "fitted", "components_", to=np.ones((6, 5))),
+        "Got components_ of shape .*, expected finite numbers of shape .6, 6.",
+    ),
+    "number of components": (at("pca", "fitted", "n_components_", to=10**9), "Got n_components_"),
+    "solver": (at("pca", "fitted", "_fit_svd_solver", to=SCRIPT), "Got _fit_svd_solver"),
+    "kernel": (kernel(np.ones((6, 9))), "expected float arrays whose shapes fit together"),
+    "dtype": (kernel(np.ones((6, 8), np.float32)), "expected float arrays whose shapes"),
+    "integers": (kernel(np.ones((6, 8), int)), "expected float arrays whose shapes"),
+    "infinite": (kernel(np.full((6, 8), np.inf)), "Got weights up to .*expected finite"),
+    "not a number": (
+        with_array("network", "biases", "!tuple", 0, to=np.full(8, np.nan)),
+        "Got weights up to .*nan.*, expected finite",
+    ),
+    "overflowing": (kernel(np.full((6, 8), 1.7e308)), "Got weights up to .*expected finite"),
+    "broadcasting": (
+        with_array("network", "norms", "!tuple", 0, "!BatchNorm", 0, 1, to=np.ones((1000, 6, 1))),
+        "expected float arrays whose shapes fit together",
+    ),
+    "no weights": (kernel(np.ones((6, 0))), "expected float arrays whose shapes"),
+    "activation": (at("network", "activation", to="eval"), "Got 'eval' layers of"),
+    "input scale": (at("network", "input_scale", to="1"), "expected float arrays whose"),
+    "other network": (at("ann", "fitted", "n_features_in_", to=7), "Got a network .* 7 features"),
+    "no network": (
+        at("ann", "fitted", "_network", to=3),
+        "expected one for 6 features|no attribute",
+    ),
+    "labels": (
+        with_array("ann", "fitted", "classes_", to=np.full((2, 1), 97, np.uint32)),
+        "classes_",
+    ),
+    "label order": (
+        with_array("ann", "fitted", "classes_", to=np.array([[98], [97], [99]], np.uint32)),
+        "Got classes_ of shape .3,. .*expected sorted labels",
+    ),
+    "no characters": (
+        with_array("ann", "fitted", "classes_", to=np.full((3, 1), 2**31, np.uint32)),
+        "Got text of shape .*expected rows of Unicode",
+    ),
+    "script as labels": (at("ann", "fitted", "classes_", to=[SCRIPT] * 3), "Got classes_"),
+    "history": (at("ann", "fitted", "history_", to={"!dict": [["loss", [1.0]]]}), "Got history_"),
+    "no loss": (at("ann", "fitted", "history_", to={"!dict": []}), "Got history_"),
+    "epoch": (at("ann", "fitted", "best_epoch_", to=3), "Got best_epoch_ 3, expected an epoch"),
+    "random state": (
+        at("ann", "params", "random_state", "!RandomState", 1, to=10**9),
+        "1000000000",
+    ),
+    "random state before": (
+        at("ann", "params", "random_state", "!RandomState", 1, to=-1),
+        "position -1",
+    ),
+    "augmentation": (
+        at("ann", "params", "augmentation", to={"!Augmentation": [["rotation", 1e9]]}),
+        "Got rotation=1000000000.0, expected a number from 0 to 180",
+    ),
+    "memory": (
+        at("pipeline", "params", "memory", to="folder"),
+        "Got memory 'folder', expected None",
+    ),
+    "no steps": (at("pipeline", "params", "steps", to=[]), "Got names of steps"),
+    "steps": (at("pipeline", "params", "steps", to=[1]), "TypeError"),
+    "numbers as steps": (
+        at("pipeline", "params", "steps", 0, to={"!tuple": ["a", 3]}),
+        "Got a step 3, expected a transformer",
+    ),
+    "network as a step": (
+        lambda f: f.pipeline["params"]["steps"].append(
+            copy.deepcopy(f.pipeline["params"]["steps"][0])
+        ),
+        "KeyError|Got",
+    ),
+    "names of steps": (
+        at("pipeline", "params", "steps", 0, "!tuple", 0, to="pca"),
+        "Names provided are not unique",
+    ),
+    "step in a parameter": (
+        lambda f: f.ann["params"].update(l2={"!estimator": [f.pca]}),
+        "Got l2=PCA|KeyError",
+    ),
+    "metadata request": (
+        at("scaler", "requests", to={"__class__": {"a": True}}),
+        "Got a metadata request",
+    ),
+    "alias": (
+        at("scaler", "requests", to={"fit": {"sample_weight": SCRIPT}}),
+        "alias you're setting",
+    ),
+    "output": (at("scaler", "output", to=SCRIPT), "Got the output"),
+    "endless": (at("ann", "params", "l2", to=[[[[]]]]), "Got l2="),
+    "large integer": (at("ann", "params", "epochs", to={"!uint8": [300]}), "OverflowError"),
+    "infinity": (
+        at("ann", "params", "l2", to={"!float": ["one"]}),
+        "could not convert string",
+    ),
+    "no format": (lambda f: f.document.pop("format"), "KeyError: 'format'"),
+    "format": (at("document", "format", to=True), "Got format=True"),
+    "newer": (
+        lambda f: f.document.update(format=3, skdigits="9.9"),
+        "Got format=3 of skdigits '9.9', expected 2: another version of skdigits reads it",
+    ),
+    "no model": (at("document", "model", to=3), "object is not subscriptable"),
+    "no object": (lambda f: vars(f).update(document=[]), "list indices must be integers"),
 }
 
 
@@ -603,7 +671,6 @@ def refused(content, tmp_path, message):
     path = tmp_path / "hostile file"
     path.write_bytes(content)
     tracemalloc.start()
-    start = time.perf_counter()
     with pytest.raises(InvalidFileError, match=message) as caught:
         load(path)
     peak = tracemalloc.get_traced_memory()[1]
@@ -613,88 +680,25 @@ def refused(content, tmp_path, message):
     assert isinstance(caught.value, ValueError)
     assert "\n" not in text
     assert text.endswith(".")
-    assert time.perf_counter() - start < 5
-    assert peak < 2**23 + 10 * len(content)
+    assert peak < 50e6 + 2 * len(content)
 
 
-@pytest.mark.parametrize("craft", TREES)
-def test_crafted_trees_are_refused(tmp_path, saved, craft):
-    craft, message = TREES[craft]
-    tree = Tree(saved)
-    craft(tree)
-    refused(tree.content(), tmp_path, message)
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_documents_and_arrays_are_refused(tmp_path, saved, change):
+    change, message = CHANGES[change]
+    file = File(saved)
+    change(file)
+    refused(file.content(), tmp_path, message)
 
 
-def npy(header, data=b"", magic=b"\x93NUMPY\x01\x00"):
-    return magic + len(header).to_bytes(2, "little") + header.encode() + data
+def tensor(shape, start, stop, dtype="F64", **more):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop], **more}
 
 
-def shape(text, descr="<f8"):
-    return npy(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {text}, }}\n", bytes(64))
-
-
-def with_member(name, new):
-    """Return how to craft an archive with another member; "array" is the first of its arrays."""
-
-    def craft(content):
-        members = members_of(content)
-        return archive_of({**members, array_in(members) if name == "array" else name: new})
-
-    return craft
-
-
-def without_member(name):
-    def craft(content):
-        members = members_of(content)
-        members.pop(array_in(members) if name == "array" else name)
-        return archive_of(members)
-
-    return craft
-
-
-def array_in(members):
-    return next(name for name in members if name.endswith(".npy"))
-
-
-def array_file_of_objects():
-    buffer = io.BytesIO()
-    np.save(buffer, np.array([Bomb()], dtype=object), allow_pickle=True)
-    return buffer.getvalue()
-
-
-def bomb(content):
-    """Return an archive whose tree is a hundred times its size."""
-    zeros = io.BytesIO()
-    with zipfile.ZipFile(zeros, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, member in members_of(content).items():
-            if name != "schema.json":
-                archive.writestr(name, member)
-        with archive.open("schema.json", "w") as file:
-            for _ in range(128):
-                file.write(bytes(2**20))
-    return zeros.getvalue()
-
-
-def overlap(content):
-    """Return an archive of which every array is the same megabyte."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, member in members_of(content).items():
-            archive.writestr(name, member)
-        archive.writestr("1.npy", array_file(np.zeros(2**17)))
-        first = archive.infolist()[-1]
-        for number in range(2, 100):
-            again = copy.copy(first)
-            again.filename = again.orig_filename = f"{number}.npy"
-            archive.filelist.append(again)
-    return buffer.getvalue()
-
-
-def flagged(content):
-    """Return an archive whose first member claims to be encrypted."""
-    content = bytearray(content)
-    content[content.index(b"PK\x01\x02") + 8] |= 1
-    return bytes(content)
+METADATA = {"__metadata__": {"skdigits": "{}"}}
+EQUAL_KEYS = b'{"__metadata__":{"skdigits":"{}"},"a":' + b',"a":'.join(
+    [json.dumps(tensor([1], 0, 8)).encode()] * 2
+)
 
 
 class Bomb:
@@ -706,58 +710,376 @@ class Bomb:
         return Path.touch, (self.trace,)
 
 
-ARCHIVES = {
-    "empty": (lambda content: b"", "BadZipFile: File is not a zip file"),
-    "text": (lambda content: b"hello" * 100, "BadZipFile"),
+CONTENTS = {
+    "empty": (lambda content: b"", "Got 0 bytes, expected a complete safetensors file"),
+    "text": (lambda content: b"hello" * 100, "Got 500 bytes, expected a complete safetensors file"),
     "pickle": (lambda content: pickle.dumps(Bomb()), "written by pickle or joblib"),
-    "truncated": (lambda content: content[:-1], "BadZipFile"),
-    "half": (lambda content: content[: len(content) // 2], "BadZipFile"),
-    "path": (with_member("../../evil.npy", b""), r"Got members named \['../../evil.npy'\], exp"),
-    "absolute path": (with_member("/etc/passwd", b""), r"Got members named \['/etc/passwd'\]"),
-    "other digits": (with_member("\u0661.npy", b""), r"Got members named"),
-    "twice": (
-        lambda content: archive_of([*members_of(content).items(), ("schema.json", b"{}")]),
-        r"Got members named .* each once",
+    "skops": (
+        lambda content: b"PK\x03\x04" + content,
+        r"by skdigits 0\.1\.0, and only that",
     ),
-    "compressed": (
-        lambda content: archive_of(members_of(content), zipfile.ZIP_DEFLATED),
-        "Got compressed members of",
+    "truncated": (lambda content: content[:-1], "SafetensorError"),
+    "half": (lambda content: content[: len(content) // 2], "SafetensorError|complete"),
+    "longer": (lambda content: content + b"\0", "SafetensorError"),
+    "header beyond the file": (
+        lambda content: raw(b"")[:7] + b"\x7f" + content,
+        "complete safetens",
     ),
-    "bomb": (bomb, r"Got compressed members of 1342.* bytes .*, expected them uncompressed"),
-    "overlap": (overlap, r"Got members of 10.* bytes in a file of .*, expected them"),
-    "encrypted": (flagged, r"RuntimeError: File .* is encrypted"),
-    "no schema": (without_member("schema.json"), "Got no skdigits.json and schema.json, expected"),
-    "no metadata": (without_member("skdigits.json"), "Got no skdigits.json and schema.json"),
-    "no array": (without_member("array"), r"KeyError: '[0-9]+.npy'"),
-    "newer": (
-        with_member("skdigits.json", '{"format": 2, "skdigits": "9.9"}'),
-        r"Got format=2 of skdigits 9\.9, expected at most 1: a newer skdigits can read it",
+    "long header": (lambda content: raw(b" " * 2**20 + b"{}"), "Got 1048578 bytes of names"),
+    "no JSON": (lambda content: raw(b"{"), "JSONDecodeError|Expecting"),
+    "list": (lambda content: raw(b"[]"), "Got other metadata"),
+    "deep header": (lambda content: raw(b"[" * 10**5), "RecursionError"),
+    "no metadata": (lambda content: raw({"a": tensor([1], 0, 8)}, bytes(8)), "Got other metadata"),
+    "more metadata": (
+        lambda content: raw({"__metadata__": {"skdigits": "{}", "b": ""}}),
+        "Got other metadata",
     ),
-    "format": (with_member("skdigits.json", '{"format": true}'), "Got format=True, expected 1"),
-    "no format": (with_member("skdigits.json", "{}"), "KeyError: 'format'"),
-    "no object": (with_member("skdigits.json", "[]"), "list indices must be integers"),
-    "no JSON": (with_member("schema.json", "{"), "JSONDecodeError"),
-    "deep JSON": (with_member("schema.json", "[" * 10**5), "RecursionError"),
-    "text array": (with_member("array", b"1 2 3 4 5"), "the magic string is not correct"),
-    "large array": (with_member("array", shape("(10000000000000,)")), "with 64 bytes for shape"),
-    "wide array": (with_member("array", shape("(10000000000000,)", "<U0")), "expected a plain dt"),
-    "below nothing": (with_member("array", shape("(-8, -1)")), r"for shape \(-8, -1\) of float64"),
-    "records": (with_member("array", shape("(8,)", "V8")), r"of \|V8, expected a plain dtype"),
-    "pickled array": (with_member("array", array_file_of_objects()), r"of object, expected a pl"),
-    "code in header": (with_member("array", npy("__import__('os')")), "malformed node or string"),
-    "another package's": (
-        lambda content: skops.io.dumps(StandardScaler().fit(X)),
-        "Got no skdigits.json",
+    "number as metadata": (lambda content: raw({"__metadata__": {"skdigits": 1}}), "SafetensorE"),
+    "equal tensors": (
+        lambda content: raw(EQUAL_KEYS + b"}", bytes(8)),
+        "Got a JSON object with equ",
+    ),
+    "overlap": (
+        lambda content: raw(METADATA | dict.fromkeys("abc", tensor([1], 0, 8)), bytes(8)),
+        "SafetensorError",
+    ),
+    "gap": (
+        lambda content: raw(METADATA | {"a": tensor([1], 8, 16)}, bytes(16)),
+        "SafetensorError",
+    ),
+    "large array": (
+        lambda content: raw(METADATA | {"a": tensor([10**12], 0, 8 * 10**12)}, bytes(8)),
+        "SafetensorError",
+    ),
+    "larger than its bytes": (
+        lambda content: raw(METADATA | {"a": tensor([10**12], 0, 8)}, bytes(8)),
+        "SafetensorError",
+    ),
+    "overflowing size": (
+        lambda content: raw(METADATA | {"a": tensor([2**63, 2, 0], 0, 0)}),
+        "SafetensorError|ValueError",
+    ),
+    "negative shape": (
+        lambda content: raw(METADATA | {"a": tensor([-1, -1], 0, 8)}, bytes(8)),
+        "SafetensorError",
+    ),
+    "other dtype": (
+        lambda content: raw(METADATA | {"a": tensor([1], 0, 2, "BF16")}, bytes(2)),
+        "KeyError",
+    ),
+    "no document": (lambda content: file_of({}, "{"), "Expecting property name"),
+    "deep document": (lambda content: file_of({}, "[" * 10**5), "RecursionError"),
+    "equal keys": (lambda content: file_of({}, '{"format": 2, "format": 2}'), "with equal keys"),
+    "large document": (lambda content: file_of({}, "[]" * 2**19), "bytes of names"),
+    "many objects": (lambda content: file_of({}, f"[{'[0],' * 130_000}0]"), "list indices"),
+    "many values": (
+        lambda content: file_of(
+            {},
+            '{"format": 2, "skdigits": "", "scikit-learn": "", "model": {"class": '
+            f'"Binarizer", "params": {{"copy": [{"[0]," * 130_000}0]}}, "fitted": {{}}}}}}',
+        ),
+        "The 'copy' parameter of Binarizer",
+    ),
+    "many arrays": (
+        lambda content: raw(METADATA | {f"{i:x}": tensor([0], 0, 0, "U8") for i in range(8_000)}),
+        "KeyError: 'format'",
     ),
 }
 
 
-@pytest.mark.parametrize("craft", ARCHIVES)
-def test_crafted_archives_are_refused(tmp_path, saved, craft, monkeypatch):
+@pytest.mark.parametrize("change", CONTENTS)
+def test_invalid_contents_are_refused(tmp_path, saved, change, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    craft, message = ARCHIVES[craft]
-    refused(craft(saved), tmp_path, message)
+    change, message = CONTENTS[change]
+    refused(change(saved), tmp_path, message)
     assert os.listdir(tmp_path) == ["hostile file"]
+
+
+def same_attributes(a, b):
+    """Assert that two estimators have equal parameters and attributes of equal types."""
+    assert vars(a).keys() == vars(b).keys()
+    for name, value in vars(a).items():
+        other = vars(b)[name]
+        assert type(value) is type(other)
+        if isinstance(value, BaseEstimator):
+            same_attributes(value, other)
+        elif isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, other)
+            assert value.dtype == other.dtype
+            # Those of axes of length 1 have no meaning.
+            assert value.strides == other.strides or 1 in value.shape
+            assert other.flags.writeable
+        elif isinstance(value, np.random.RandomState):
+            assert value.get_state()[2:] == other.get_state()[2:]
+            np.testing.assert_array_equal(value.get_state()[1], other.get_state()[1])
+        else:
+            assert repr(value) == repr(other)
+
+
+def html(model):
+    """Return the HTML representation without numbers of elements and addresses of objects."""
+    return re.sub(r"id-\d+|0x[0-9A-F]+", "", model._repr_html_())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "step",
+    [
+        *SCALERS,
+        MaxAbsScaler(clip=True),
+        PowerTransformer(standardize=False),
+        QuantileTransformer(n_quantiles=7, subsample=40, random_state=0),
+        RobustScaler(with_centering=False, quantile_range=(10, 90.0)),
+        RobustScaler(with_scaling=False, unit_variance=True),
+        StandardScaler(with_mean=False, with_std=False),
+        PCA(),
+        PCA("mle"),
+        PCA(0.9, svd_solver="full", whiten=True),
+        PCA(3, svd_solver="arpack", random_state=np.random.RandomState(0)),
+        PCA(np.int64(2), svd_solver="randomized", random_state=0),
+        VarianceThreshold(),
+        VarianceThreshold(0.08),
+        DigitDeskewer(),
+        DigitImageNormalizer("ignore"),
+    ],
+    ids=repr,
+)
+def test_attributes_and_html_of_each_transformer(tmp_path, step, dtype):
+    columns = 4 if isinstance(step, (DigitDeskewer, DigitImageNormalizer)) else 6
+    for rows in (
+        X[:, :columns].astype(dtype),
+        pd.DataFrame(X[:, :columns], columns=[*"uvwxyz"[:columns]]),
+    ):
+        model = copy.deepcopy(step).fit(rows)
+        loaded = round_trip(model, tmp_path)
+        same_attributes(model, loaded)
+        assert html(loaded) == html(model)
+        np.testing.assert_array_equal(loaded.transform(rows), model.transform(rows))
+
+
+def test_html_of_a_pipeline(tmp_path):
+    model = make_pipeline(StandardScaler().fit(X), "passthrough", fitted())
+    loaded = round_trip(model, tmp_path)
+    assert html(loaded) == html(model)
+    assert type(loaded.steps) is list
+    assert all(type(step) is tuple for step in loaded.steps)
+
+
+def test_strings_in_a_file_are_escaped_in_html(tmp_path):
+    ann = fitted(
+        [SCRIPT, SCRIPT + "b"],
+        optimizer=SCRIPT,
+        optimizer_params={SCRIPT: SCRIPT},
+        class_weight={SCRIPT: 1.0, SCRIPT + "b": 2.0},
+    )
+    rows = pd.DataFrame(X, columns=[f"{SCRIPT}{i}" for i in range(6)])
+    ann.feature_names_in_ = np.array(rows.columns, object)
+    model = Pipeline([(SCRIPT, StandardScaler().fit(rows)), ("ann", ann)])
+    text = round_trip(model, tmp_path)._repr_html_()
+    assert "<img" not in text
+    assert "&lt;img" in text
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.asfortranarray([[0.0, 1], [2, 3], [4, 5]]),
+        np.arange(12.0).reshape(3, 4)[:, ::2],
+        np.arange(12.0).reshape(4, 3)[::-2, ::-1],
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(6, dtype=">f8").reshape(3, 2),
+        np.arange(6, dtype=">i2").reshape(3, 2)[::-1],
+        np.arange(6, dtype=np.float16).reshape(3, 2).T,
+        np.zeros((0, 3)),
+        np.array(2.5),
+        np.array([True, False]),
+    ],
+    ids=[
+        "Fortran",
+        "strided",
+        "reversed",
+        "transposed",
+        "big-endian",
+        ">i2",
+        "f2",
+        "empty",
+        "0-d",
+        "?",
+    ],
+)
+def test_arrays_of_every_layout_and_byte_order(array):
+    loaded, text = unpacked(packed({"a": array}, "text"))
+    np.testing.assert_array_equal(loaded["a"], array)
+    assert loaded["a"].dtype == array.dtype.newbyteorder("=")
+    assert (loaded["a"].shape, text) == (array.shape, "text")
+    # The reader of any program has the values in C order.
+    content = safetensors.numpy.load(packed({"a": array}, ""))["a"]
+    np.testing.assert_array_equal(content, array)
+
+
+@pytest.mark.parametrize("layout", ["F", "big-endian", "strided", "reversed"])
+def test_attributes_of_every_layout_give_the_same_predictions(tmp_path, layout):
+    change = {
+        "F": np.asfortranarray,
+        "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+        "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+        "reversed": lambda a: np.ascontiguousarray(a[::-1])[::-1],
+    }[layout]
+    model = make_pipeline(StandardScaler(), PCA(5, whiten=True)).fit(X)
+    for step in model:
+        for name, value in vars(step).items():
+            if isinstance(value, np.ndarray):
+                setattr(step, name, change(value))
+    loaded = round_trip(model, tmp_path)
+    np.testing.assert_array_equal(loaded[1].components_, model[1].components_)
+    assert loaded[1].components_.dtype.isnative
+    np.testing.assert_allclose(loaded.transform(X), model.transform(X), rtol=1e-12)
+    if layout != "big-endian":
+        np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+def test_equal_models_give_equal_bytes(tmp_path, saved):
+    path = tmp_path / "model"
+    path.write_bytes(saved)
+    for _ in range(3):
+        save(load(path), path)
+        assert path.read_bytes() == saved
+
+
+NUMBER = st.floats(0, 1e6) | st.integers(0, 10**6)
+LABEL = st.text(max_size=5).filter(lambda text: not text.endswith("\0"))
+LABELS = (
+    st.lists(LABEL, min_size=2, max_size=4, unique=True).map(np.unique)
+    | st.lists(LABEL, min_size=2, max_size=4, unique=True).map(
+        lambda v: np.array(sorted(v), object)
+    )
+    | st.lists(st.integers(-(2**40), 2**40), min_size=2, max_size=4, unique=True).map(np.unique)
+    | st.lists(st.floats(-9, 9), min_size=2, max_size=4, unique=True).map(np.unique)
+    | st.just(np.array([False, True]))
+)
+NUMPY = st.sampled_from([np.float32(0.1), np.float64(0.1), np.float16(0.1), 0.1])
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "hidden_layer_sizes": st.lists(st.integers(1, 99), max_size=3).flatmap(
+            lambda sizes: st.sampled_from([sizes, tuple(sizes), np.array(sizes, np.int32)])
+        ),
+        "dropout": NUMPY | st.lists(NUMPY, max_size=2) | st.lists(NUMPY, max_size=2).map(tuple),
+        "l2": NUMBER | st.just(5e-324),
+        "batch_norm": st.sampled_from([True, False, np.True_]),
+        "optimizer_params": st.none()
+        | st.dictionaries(
+            st.text(max_size=4).filter(lambda key: key != "learning_rate"),
+            st.none() | st.booleans() | st.text(max_size=3) | st.floats() | st.integers() | NUMPY,
+            max_size=3,
+        ),
+        "learning_rate": st.none() | NUMBER.filter(bool),
+        "augmentation": st.sampled_from(
+            [None, "affine", Augmentation(1, np.float32(0.1), elastic=0)]
+        ),
+        "class_weight": st.sampled_from([None, "balanced"])
+        | st.dictionaries(
+            LABEL | st.integers() | st.booleans() | st.floats(allow_nan=False), NUMBER, max_size=3
+        ),
+        "random_state": st.none() | st.integers(0, 2**32 - 1) | st.just(np.int64(3)),
+        "verbose": st.sampled_from([0, 1, True, False]),
+    },
+)
+
+
+def check_round_trip(params, classes):
+    """Assert that parameters and labels keep values and types."""
+    net = network((4, 3, len(classes)))
+    model = fitted(classes, n_features=4, net=net).set_params(**params)
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = round_trip(model, Path(folder))
+    assert types(loaded.get_params()) == types(model.get_params())
+    assert types(loaded.classes_.tolist()) == types(model.classes_.tolist())
+    assert loaded.classes_.dtype == model.classes_.dtype
+    np.testing.assert_array_equal(loaded.predict_proba(X[:, :4]), model.predict_proba(X[:, :4]))
+
+
+def types(value):
+    """Return a value with the types of everything in it, NaN as text."""
+    if isinstance(value, dict):
+        return dict, [(types(key), types(item)) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value), [types(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.tolist()
+    return type(value), repr(value)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(PARAMETERS, LABELS)
+def test_parameters_and_labels_keep_their_types(params, classes):
+    check_round_trip(params, classes)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(PARAMETERS, LABELS)
+def test_many_parameters_and_labels_keep_their_types(params, classes):
+    check_round_trip(params, classes)
+
+
+MEMORY = """
+import sys, skdigits, sklearn.preprocessing, sklearn.decomposition
+skdigits.DigitANNClassifier
+
+def peak():
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+for path in sys.argv[1:]:
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = peak()
+    try:
+        model = skdigits.load(path)
+        outcome = "loaded"
+    except ValueError as error:
+        outcome = "refused"
+    print(outcome, peak() - before)
+    model = error = None
+"""
+
+
+def peaks(paths):
+    """Return outcome and peak memory in bytes of loading files one after the other."""
+    command = [sys.executable, "-c", MEMORY, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    return [(outcome, int(peak)) for outcome, peak in lines]
+
+
+def write_large_files(folder, saved, n_features):
+    """Write files whose content may need many times their size; return their paths."""
+    wide = network((n_features, 5, 3), np.float32, norm=True, blur=0.125, input_scale=1 / 255)
+    single = network((n_features, 5), np.float32, blur=0.125, input_scale=1 / 255, temperature=2.0)
+    labels = [f"{'x' * 10_000}{i}" for i in range(5)]
+    save(fitted(net=wide, hidden=(5,), n_features=n_features), folder / "wide")
+    save(fitted(net=single, hidden=(), n_features=n_features, classes=labels), folder / "single")
+    arrays, document = document_of((folder / "single").read_bytes())
+    name = next(name for name in arrays if name.endswith("kernels"))
+    (folder / "NaN").write_bytes(file_of({**arrays, name: arrays[name] * np.nan}, document))
+    arrays["0.history_"] = np.zeros(n_features * 5)
+    document["model"]["fitted"]["history_"] = {"!dict": [["loss", {"!array": ["0.history_"]}]]}
+    (folder / "history").write_bytes(file_of(arrays, document))
+    for name in ("many objects", "many values", "many arrays", "large document"):
+        (folder / name).write_bytes(CONTENTS[name][0](saved))
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="Linux")
+@pytest.mark.parametrize("side", [512, pytest.param(2000, marks=pytest.mark.slow)])
+def test_memory_of_loading_is_twice_the_file_and_50_mb(tmp_path, saved, side):
+    paths = write_large_files(tmp_path, saved, side * side)
+    outcomes = dict(zip(paths, peaks(paths), strict=True))
+    for path, (_, peak) in outcomes.items():
+        assert peak < 2 * path.stat().st_size + 50e6, path.name
+    loaded = {path.name for path, (outcome, _) in outcomes.items() if outcome == "loaded"}
+    assert loaded == {"wide", "single"}
 
 
 def run_of(content, draw):
@@ -796,44 +1118,22 @@ def repeat(content, draw):
     return content[:stop] + content[start:]
 
 
-def directory(content, draw):
-    """Flip bits where the archive says what it holds."""
-    start = content.index(b"PK\x01\x02")
-    return content[:start] + flip(content[start:], draw)
-
-
-def damage_member(content, draw):
-    members = members_of(content)
-    name = draw.choice(list(members))
-    members[name] = draw.choice([flip, truncate, overwrite, delete, insert])(members[name], draw)
-    return archive_of(members)
-
-
-def damage_names(content, draw):
-    members = list(members_of(content).items())
-    i, j = draw.randrange(len(members)), draw.randrange(len(members))
-    other = draw.choice([members[j][0], "../x", "1.npy", "schema.json", "a" * 9999, "é\0b"])
-    choices = [
-        [*members[:i], *members[i + 1 :]],
-        [*members[:i], (other, members[i][1]), *members[i + 1 :]],
-        [*members, (members[i][0], members[j][1])],
-    ]
-    return archive_of(draw.choice(choices), draw.choice([0, 0, 0, 8, 12, 14]))
+def damage_header(content, draw):
+    """Change the header alone, which holds the JSON of the model."""
+    size = int.from_bytes(content[:8], "little")
+    header = draw.choice([flip, overwrite])(content[8 : 8 + size], draw)
+    return content[:8] + header + content[8 + size :]
 
 
 def damage_array(content, draw):
-    members = members_of(content)
-    name = draw.choice([name for name in members if name.endswith(".npy")])
-    array = np.load(io.BytesIO(members[name]))
-    if draw.random() < 0.3:
-        other = draw.choice([name for name in members if name.endswith(".npy")])
-        array = np.load(io.BytesIO(members[other]))
+    arrays, document = document_of(content)
+    name = draw.choice(list(arrays))
+    array = arrays[draw.choice(list(arrays)) if draw.random() < 0.3 else name]
     dims = [draw.choice([0, 1, 2, 3, 6, 8, 10**3]) for _ in range(draw.randint(0, 2))]
-    dtype = draw.choice(["f4", ">f8", "f2", "i8", "u1", "?", "U3", "S2", "c16", "M8[s]", "V4"])
     number = draw.choice([0, -1, 1e-300, 1e300, np.inf, np.nan, 10**6])
     new = [
-        lambda: array.astype(dtype),
-        lambda: np.zeros(dims, dtype),
+        lambda: array.astype(draw.choice(["f4", "f8", "f2", "i8", "u1", "?", "u4"])),
+        lambda: np.zeros(dims, draw.choice(["f4", "f8", "i8"])),
         lambda: array.reshape(-1),
         lambda: array[..., :-1],
         lambda: np.where(np.arange(array.size).reshape(array.shape) == 0, number, array),
@@ -842,15 +1142,25 @@ def damage_array(content, draw):
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            members[name] = array_file(draw.choice(new)())
+            arrays[name] = np.ascontiguousarray(draw.choice(new)())
         except (ValueError, TypeError, IndexError):
-            members[name] = array_file(np.zeros(dims))
-    return archive_of(members)
+            arrays[name] = np.zeros(dims)
+    return file_of(arrays, document)
 
 
-STRINGS = ["os", "system", "builtins", "eval", "numpy", "void", "ndarray", "ObjectNode", "json"]
-STRINGS += ["DictNode", "TypeNode", "FunctionNode", "MethodNode", "SparseMatrixNode", "sklearn"]
-STRINGS += ["sklearn.svm._classes", "SVC", "relu", "nan", "null", '"a"', "[[1, 2]]", "1.npy", ""]
+STRINGS = ["os", "eval", "!estimator", "!array", "!text", "!tuple", "!dict", "!object"]
+STRINGS += [
+    "PCA",
+    "StandardScaler",
+    "!Network",
+    "!Augmentation",
+    "!float64",
+    "relu",
+    "nan",
+    "0.mean_",
+    "a",
+    "",
+]
 NUMBERS = [0, 1, -1, 2, 3, 8, 624, 2**31, 2**63, 10**12, 0.5, -0.5, 1e308, float("nan"), True]
 
 
@@ -880,56 +1190,28 @@ def mutate(tree, draw):
     elif change == 4 and isinstance(here, dict):
         here[draw.choice([*STRINGS, str(other)])] = copy.deepcopy(there[other])
     elif isinstance(here[key], str):
-        here[key] = draw.choice([*STRINGS, json.dumps(draw.choice([*NUMBERS, [], {}, "a"]))])
+        here[key] = draw.choice(STRINGS)
     elif isinstance(here[key], int):
         here[key] = draw.choice([here[key] + 1, *NUMBERS])
     else:
         here[key] = copy.deepcopy(there[other])
 
 
-def damage_tree(content, draw):
-    members = members_of(content)
-    tree = json.loads(members["schema.json"])
+def damage_document(content, draw):
+    arrays, document = document_of(content)
     for _ in range(draw.choice([1, 1, 1, 2, 5])):
-        mutate(tree, draw)
-    return archive_of({**members, "schema.json": json.dumps(tree)})
+        mutate(document, draw)
+    return file_of(arrays, document)
 
 
-def damage_leaf(content, draw):
-    """Change what one JSON node holds, which may be a parameter."""
-    members = members_of(content)
-    tree = json.loads(members["schema.json"])
-    leaves = []
-
-    def visit(here):
-        if isinstance(here, dict) and here.get("__loader__") == "JsonNode":
-            leaves.append(here)
-        elif isinstance(here, (dict, list)):
-            for item in here.values() if isinstance(here, dict) else here:
-                visit(item)
-
-    visit(tree)
-    draw.choice(leaves)["content"] = draw.choice(
-        [*STRINGS, *map(json.dumps, NUMBERS), "[]", "{}", draw.choice(leaves)["content"]]
-    )
-    return archive_of({**members, "schema.json": json.dumps(tree)})
-
-
-def damage_metadata(content, draw):
-    members = members_of(content)
-    metadata = json.loads(members["skdigits.json"])
-    mutate(metadata, draw)
-    return archive_of({**members, "skdigits.json": json.dumps(metadata)})
-
-
-BLIND = [flip, truncate, overwrite, delete, insert, repeat, directory]
-CLEVER = [damage_member, damage_names, damage_array, damage_tree, damage_tree, damage_leaf]
-CLEVER += [damage_leaf, damage_metadata]
+# safetensors has no checksums: other bytes of weights are other weights.
+KINDS = [flip, truncate, overwrite, delete, insert, repeat, damage_header, damage_array]
+KINDS += [damage_document] * 6
 
 
 REFUSED, SAME = "refused", "loaded, the same predictions"
-# A file whose damage is hidden by right checksums may be a whole file of another model, even of
-# one whose numbers overflow when it predicts, which scikit-learn's or NumPy's checks then tell.
+# A damaged file may be the file of another model, even of one whose numbers overflow when it
+# predicts, which the checks of scikit-learn or NumPy then report.
 OTHER, OVERFLOWS = "loaded, another model", "loaded, another model that overflows"
 
 
@@ -967,7 +1249,7 @@ def fuzz(n_files, seed, folder):
     counts = Counter()
     for number in range(n_files):
         content, before, rows = bases[number % len(bases)]
-        damage = draw.choice(BLIND if number % 2 else CLEVER)
+        damage = draw.choice(KINDS)
         path.write_bytes(damage(content, draw))
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -989,13 +1271,9 @@ def fuzzed_models():
 
 
 def unexpected(counts):
-    """Return what must not come of damage: blind damage never makes another model."""
-    blind = {damage.__name__ for damage in BLIND}
-    return {
-        (damage, result): count
-        for (damage, result), count in counts.items()
-        if result not in ({REFUSED, SAME} if damage in blind else {REFUSED, SAME, OTHER, OVERFLOWS})
-    }
+    """Return the results that no damage may have."""
+    known = {REFUSED, SAME, OTHER, OVERFLOWS}
+    return {key: count for key, count in counts.items() if key[1] not in known}
 
 
 def test_damaged_files(tmp_path):
@@ -1010,7 +1288,7 @@ def test_many_damaged_files(tmp_path):
     assert not unexpected(fuzz(20_000, 1, tmp_path))
 
 
-@pytest.mark.parametrize("dump", ["joblib", "pickle", "deepcopy", "skops"])
+@pytest.mark.parametrize("dump", ["joblib", "pickle", "deepcopy"])
 def test_other_ways_to_keep_a_model(tmp_path, dump):
     model = make_pipeline(StandardScaler().fit(X), fitted(net=network((6, 8, 3), norm=True)))
     path = tmp_path / "model"
@@ -1019,28 +1297,15 @@ def test_other_ways_to_keep_a_model(tmp_path, dump):
         loaded = joblib.load(path)
     elif dump == "pickle":
         loaded = pickle.loads(pickle.dumps(model))
-    elif dump == "deepcopy":
-        loaded = copy.deepcopy(model)
     else:
-        skops.io.dump(model, path)
-        loaded = skops.io.load(path, trusted=TRUSTED_TYPES)
+        loaded = copy.deepcopy(model)
     assert_same(model, loaded)
     assert loaded[1].n_iter_ == 2
     with pytest.raises(ValueError, match="read-only"):
         loaded[1].coefs_[0][0] = 1
 
 
-def test_skops_takes_the_file_if_told_what_to_trust(tmp_path, saved):
-    path = tmp_path / "model"
-    path.write_bytes(saved)
-    with pytest.raises(TypeError, match=r"Untrusted types found in the file.*DigitANNClassifier"):
-        skops.io.load(path)
-    assert set(skops.io.get_untrusted_types(file=path)) <= set(TRUSTED_TYPES)
-    loaded = skops.io.load(path, trusted=TRUSTED_TYPES)
-    np.testing.assert_array_equal(loaded.predict(X), load(path).predict(X))
-
-
-def test_every_estimator_of_ours_is_trusted():
+def test_every_estimator_of_the_package_can_be_saved(tmp_path):
     values = [*vars(skdigits.preprocessing).values(), DigitANNClassifier]
     public = {
         value
@@ -1050,19 +1315,20 @@ def test_every_estimator_of_ours_is_trusted():
         and value.__module__.startswith("skdigits.")
         and not value.__name__.startswith("_")
     }
-    names = {f"{kind.__module__}.{kind.__name__}" for kind in public}
-    assert names <= set(TRUSTED_TYPES)
-    assert set(OWN) == public
+    assert len(public) == 4
+    for kind in public - {DigitANNClassifier}:
+        model = kind().fit(np.eye(4))
+        assert repr(round_trip(model, tmp_path)) == repr(model)
 
 
 def test_other_version_of_scikit_learn_warns(tmp_path, saved):
-    tree = Tree(saved)
-    tree.scaler["_sklearn_version"] = value("1.0")
+    arrays, document = document_of(saved)
+    document["scikit-learn"] = "1.0"
     path = tmp_path / "model"
-    path.write_bytes(tree.content())
-    with pytest.warns(InconsistentVersionWarning, match=r"StandardScaler from version 1\.0"):
+    path.write_bytes(file_of(arrays, document))
+    with pytest.warns(InconsistentVersionWarning, match=r"from version 1\.0"):
         loaded = load(path)
-    assert loaded.predict(X).shape == (50,)
+    assert loaded.predict(pd.DataFrame(X, columns=list("uvwxyz"))).shape == (50,)
 
 
 @pytest.mark.parametrize("missing", ["kernels", "activation"])
@@ -1076,12 +1342,12 @@ def test_damaged_network_is_not_unpickled(missing):
         Network.__new__(Network).__setstate__(state)
 
 
-def test_metadata_of_a_file(saved):
-    metadata = json.loads(members_of(saved)["skdigits.json"])
-    assert metadata["format"] == 1
-    assert metadata["skdigits"] == skdigits.__version__
-    assert metadata["numpy"] == np.__version__
-    assert metadata.keys() == {"format", "skdigits", "scikit-learn", "numpy", "skops"}
+def test_versions_in_a_file(saved):
+    _, document = document_of(saved)
+    assert document.keys() == {"format", "skdigits", "scikit-learn", "model"}
+    assert document["format"] == 2
+    assert document["skdigits"] == skdigits.__version__
+    assert document["scikit-learn"] == sklearn.__version__
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -1122,7 +1388,7 @@ def test_size_limit(tmp_path, saved):
         load(path)
 
 
-SCRIPT = """
+NEW_PROCESS = """
 import sys, skdigits, numpy as np
 loaded = skdigits.load(sys.argv[1])
 np.save(sys.argv[3], loaded.predict_proba(np.load(sys.argv[2])))
@@ -1135,7 +1401,7 @@ def test_new_process_loads_without_tensorflow_and_predicts_the_same(tmp_path):
     model.fit((X * 255).astype(np.uint8), Y)
     save(model, tmp_path / "model")
     np.save(tmp_path / "rows.npy", X)
-    command = [sys.executable, "-W", "error", "-c", SCRIPT, "model", "rows.npy", "proba.npy"]
+    command = [sys.executable, "-W", "error", "-c", NEW_PROCESS, "model", "rows.npy", "proba.npy"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("", "")
     np.testing.assert_array_equal(np.load(tmp_path / "proba.npy"), model.predict_proba(X))

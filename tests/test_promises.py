@@ -222,8 +222,8 @@ def test_training_after_fit_keeps_weights_and_resets_the_optimizer(flowers, name
     for _ in range(2):
         expected = by_hand().step(expected, tanh_gradient(expected, X, y), STEP)
     if again == "file":
-        skdigits.save(model, tmp_path / "model.skops")
-        model = skdigits.load(tmp_path / "model.skops")
+        skdigits.save(model, tmp_path / "model.skdigits")
+        model = skdigits.load(tmp_path / "model.skdigits")
     model = model.fit(X, y) if again == "warm start" else model.partial_fit(X, y)
     assert_close(model, expected)
     # Counted on, where MLPClassifier begins again at 0.

@@ -23,7 +23,7 @@ NAMES = {
     "skdigits.displays": """DeformedDigitsDisplay DigitGridDisplay HiddenUnitsDisplay NumberDisplay
         ReadingDisplay SearchResultsDisplay TrainingCurveDisplay""",
     "skdigits.onnx": "export to_onnx",
-    "skdigits.persistence": "InvalidFileError TRUSTED_TYPES load save",
+    "skdigits.persistence": "InvalidFileError load save",
     "skdigits.preprocessing": """DigitDeskewer DigitImageNormalizer Number PixelScaler
         UnreadableImageError flatten_images read_digit_images read_number""",
     "skdigits.presets": "PRESETS Preset RECIPES REFERENCES make_reference_classifier param_grid",

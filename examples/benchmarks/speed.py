@@ -344,9 +344,8 @@ def many_rows(repeats: int) -> Timings:
 
 
 def saved_pipelines(folder: Path) -> None:
-    """Fitted pipelines of ours and of scikit-learn, saved in both ways."""
+    """Fitted pipelines of skdigits and of scikit-learn, saved by joblib."""
     import joblib
-    import skops.io
     from sklearn.pipeline import make_pipeline
 
     import skdigits
@@ -359,45 +358,17 @@ def saved_pipelines(folder: Path) -> None:
     peer = make_pipeline(MinMaxScaler(), mlp((128, 64), 1, 128)).fit(X, y)
     joblib.dump(own, folder / "own.joblib")
     joblib.dump(peer, folder / "peer.joblib")
-    skdigits.save(own, folder / "own.skops")
-    skops.io.dump(peer, folder / "peer.skops")
 
 
 @benchmark(("skdigits", "MLPClassifier"))
 def start_joblib(repeats: int) -> Timings:
     """A new process: joblib.load a pipeline, predict one image, exit."""
-    return started(
-        repeats,
-        "import joblib, numpy as np\njoblib.load({path!r}).predict(np.zeros((1, 784), np.uint8))",
-        ".joblib",
-    )
-
-
-@benchmark(("skdigits", "MLPClassifier"))
-def start_skops(repeats: int) -> Timings:
-    """A new process: skdigits.load or skops.io.load a pipeline, predict one image, exit."""
-    return started(
-        repeats,
-        "import numpy as np\nfrom {module} import load\n"
-        "load({path!r}{trust}).predict(np.zeros((1, 784), np.uint8))",
-        ".skops",
-    )
-
-
-# skops takes MLPClassifier's own optimizer only when told to.
-ADAM = "sklearn.neural_network._stochastic_optimizers.AdamOptimizer"
-
-
-def started(repeats: int, code: str, ending: str) -> Timings:
     with tempfile.TemporaryDirectory() as folder:
         saved_pipelines(Path(folder))
-        names = {
-            "skdigits": ("own", "skdigits", ""),
-            "MLPClassifier": ("peer", "skops.io", f", trusted=[{ADAM!r}]"),
-        }
+        code = "import joblib, numpy as np\njoblib.load({!r}).predict(np.zeros((1, 784), np.uint8))"
         codes = {
-            name: code.format(path=f"{folder}/{file}{ending}", module=module, trust=trust)
-            for name, (file, module, trust) in names.items()
+            "skdigits": code.format(f"{folder}/own.joblib"),
+            "MLPClassifier": code.format(f"{folder}/peer.joblib"),
         }
         actions = {name: lambda code=code: run(code) for name, code in codes.items()}
         in_turn(1, actions)

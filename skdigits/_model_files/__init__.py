@@ -1,1 +1,1 @@
-"""Model files: what they may hold, and checks of a loaded model."""
+"""Models as numeric arrays and JSON: which classes a file may hold, writing and reading them."""

@@ -1,276 +1,130 @@
-"""Checks of a whole model, on its way into a file or out of one."""
+"""Checks of an estimator that was read from a file; a ValueError names what does not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import (
-    Binarizer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    Normalizer,
-    PowerTransformer,
-    QuantileTransformer,
-    RobustScaler,
-    StandardScaler,
-)
-from sklearn.utils.validation import check_is_fitted
 
-from .._classifier import DigitANNClassifier
-from .._network import BatchNorm, Network
+from .._network import Network
 from .._parameters import check_parameters
-from .._transformers.deskewer import DigitDeskewer
-from .._transformers.image_normalizer import DigitImageNormalizer
-from .._transformers.pixel_scaler import PixelScaler
+from .._pixel_range import Scale
+from .registry import ATTRIBUTES, NUMBERS, expect
 
-# Our estimators, which may stand at the end of a pipeline.
-OWN = (DigitANNClassifier, DigitDeskewer, DigitImageNormalizer, PixelScaler)
-
-# Steps that keep the number of columns and work in plain NumPy: they can be tried on one row.
-SCALERS = (
-    Binarizer,
-    DigitDeskewer,
-    MaxAbsScaler,
-    MinMaxScaler,
-    Normalizer,
-    PixelScaler,
-    PowerTransformer,
-    QuantileTransformer,
-    RobustScaler,
-    StandardScaler,
-)
-
-# What scikit-learn keeps in an estimator's attributes for callbacks, some of it only in a fit.
-CALLBACK_ATTRIBUTES = (
-    "_skl_callbacks",
-    "_skl_callbacks_to_teardown",
-    "_callback_fit_ctx",
-    "_parent_callback_ctx",
-)
+# A Python float needs four times the memory that a number takes in a file.
+MAX_FIGURES = 2**20
+_WORDS = ("raise", "warn", "ignore", "full", "covariance_eigh", "arpack", "randomized")
 
 
-def parts(value: Any, seen: set[int]) -> Iterator[Any]:
-    """Everything that an estimator holds, itself first."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    yield value
-    inner: Any = ()
-    if isinstance(value, BaseEstimator):
-        inner = list(vars(value).values())
-    elif isinstance(value, dict):
-        inner = value.values()
-    elif isinstance(value, (list, tuple, set)):
-        inner = value
-    for item in inner:
-        yield from parts(item, seen)
-
-
-def check_model(model: Any) -> None:
-    """Check that a model is of a kind that can be stored, whole and fitted.
-
-    Raises
-    ------
-    TypeError
-        If it is of another kind.
-    NotFittedError
-        If it is not fitted.
-    ValueError
-        If a parameter or a fitted attribute is not as expected. Where attributes are missing or
-        of other types than any fit leaves them, AttributeError and others are possible too.
-    """
-    steps, last = [], model
-    while isinstance(last, Pipeline):
-        _check_pipeline(last)
-        steps += [step for _, step in last.steps[:-1]]
-        last = last.steps[-1][1]
-    if type(last) not in OWN:
-        raise TypeError(
-            f"Got {_kind(last)}{' at the end of a pipeline' if last is not model else ''}, "
-            f"expected a fitted {' or '.join(kind.__name__ for kind in OWN)} or a Pipeline that "
-            "ends in one; of a search, its best_estimator_."
-        )
-    check_is_fitted(last, "_network" if type(last) is DigitANNClassifier else None)
-    for part in parts(model, set()):
-        if isinstance(part, BaseEstimator):
-            _check_estimator(part)
-        elif isinstance(part, np.random.RandomState):
-            # NumPy takes any position and would read there, wherever that is.
-            position = part.get_state(legacy=False)["state"]["pos"]
-            _expect(0 <= position <= 624, f"a RandomState at position {position}", "0 to 624")
-    scalers = [step for step in steps if step not in (None, "passthrough")]
-    if type(last) is DigitANNClassifier and all(type(step) in SCALERS for step in scalers):
-        _try(model, scalers, last.n_features_in_)
-
-
-def _kind(value: Any) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-
-
-def _expect(holds: Any, got: str, expected: str) -> None:
-    if not holds:
-        raise ValueError(f"Got {got}, expected {expected}.")
-
-
-def _check_pipeline(pipeline: Pipeline) -> None:
-    steps = vars(pipeline).get("steps")
-    pairs = isinstance(steps, list) and all(
-        isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in steps
-    )
-    _expect(steps and pairs, f"a Pipeline with steps={steps!r:.200}", "pairs of name and step")
-    for name, step in steps[:-1]:
-        _expect(
-            step in (None, "passthrough")
-            or (isinstance(step, BaseEstimator) and hasattr(step, "transform")),
-            f"{_kind(step)} as the step {name!r}",
-            "a transformer",
-        )
-
-
-def _check_estimator(estimator: BaseEstimator) -> None:
-    """Check an estimator by itself."""
-    kind = type(estimator)
-    for name in vars(estimator):
-        _expect(
-            name not in CALLBACK_ATTRIBUTES and not callable(getattr(kind, name, None)),
-            f"a {kind.__name__} with an attribute {name}",
-            "none of that name",
-        )
-    estimator.get_params(deep=False)
-    # joblib unpickles what it finds in that folder.
-    memory = vars(estimator).get("memory")
-    _expect(memory is None, f"memory={memory!r:.200} of {kind.__name__}", "None")
-    if isinstance(estimator, Pipeline):
+def check(estimator: Any) -> None:
+    """Check parameters and attributes of an estimator."""
+    name, state = type(estimator).__name__, vars(estimator)
+    if name == "DigitANNClassifier":
+        check_parameters(estimator.get_params(deep=False))
+    elif not type(estimator).__module__.startswith("skdigits."):
+        estimator._validate_params()
+    for attribute, switch in ATTRIBUTES[name].items():
+        value = state.get(attribute)
+        if value is None:
+            absent = switch == "" or (switch and not getattr(estimator, switch))
+            expect(absent, f"{name} without", attribute, "a value")
+        elif attribute in NUMBERS:
+            _check_numbers(estimator, attribute, value)
+        elif attribute == "feature_names_in_":
+            fits = value.shape == (estimator.n_features_in_,) and _strings(value)
+            expect(fits, attribute, value, "one name for each feature")
+    _check_words(estimator)
+    if name == "DigitANNClassifier":
+        _check_classifier(estimator)
+    elif name == "Pipeline":
         _check_pipeline(estimator)
-    if kind in SCALERS:
-        for name, value in vars(estimator).items():
-            plain = not isinstance(value, np.ndarray) or value.dtype.kind != "f"
-            _expect(
-                plain or np.isfinite(value).all(),
-                f"a {kind.__name__} whose {name} is infinite or no number somewhere",
-                "numbers",
-            )
-    if kind in OWN and hasattr(estimator, "n_features_in_"):
-        _check_features(estimator)
-    if kind is DigitANNClassifier:
-        _check_params(estimator)
-        if "_network" in vars(estimator):
-            _check_fitted(estimator)
 
 
-def _check_features(estimator: Any) -> None:
-    """Check number and names of features."""
-    n_features = estimator.n_features_in_
-    counted = type(n_features) is int and n_features > 0
-    _expect(counted, f"n_features_in_={n_features!r:.200}", "an integer above 0")
-    names = vars(estimator).get("feature_names_in_")
-    if names is not None:
-        _expect(
-            isinstance(names, np.ndarray)
-            and names.shape == (n_features,)
-            and all(isinstance(name, str) for name in names),
-            f"feature_names_in_={names!r:.200}",
-            f"{n_features} names",
+def _check_numbers(estimator: Any, name: str, value: Any) -> None:
+    kinds, low, high, axes = NUMBERS[name]
+    array, shape = np.asarray(value), tuple(int(getattr(estimator, axis)) for axis in axes)
+    # Of data with missing values, each feature has a number of samples.
+    shapes = [shape, (estimator.n_features_in_,)] if name == "n_samples_seen_" else [shape]
+    # min and max of an array with NaN are NaN, with which no comparison holds.
+    inside = not array.size or low <= float(array.min()) <= float(array.max()) <= high
+    fits = inside and array.shape in shapes and array.dtype.kind in kinds
+    expect(fits, name, value, f"finite numbers of shape {shape} from {low:g} to {high:g}")
+
+
+def _check_classifier(model: Any) -> None:
+    options, weights = model.optimizer_params or {}, model.class_weight
+    expect(isinstance(model.optimizer, str), "optimizer", model.optimizer, "a name")
+    expect(not model.keras_callbacks, "keras_callbacks", model.keras_callbacks, "None")
+    words = [*options.values(), *(weights if isinstance(weights, dict) else ())]
+    fits = all(v is None or isinstance(v, (int, float, str, np.generic)) for v in words)
+    expect(fits, "optimizer_params or class_weight", words, "numbers and words")
+    network, classes, history = model._network, model.classes_, model.history_
+    fits = type(network) is Network and network.n_features == model.n_features_in_
+    expect(fits, "a network", network, f"one for {model.n_features_in_} features")
+    weights = (*network.kernels, *network.biases, *network.layers())
+    extremes = [end(array) for array in weights for end in (np.min, np.max)]
+    expect(np.isfinite(extremes).all(), "weights up to", extremes, "finite ones")
+    fits = isinstance(classes, np.ndarray) and classes.shape == (network.widths[-1],)
+    fits = fits and (classes.dtype != object or {type(v) for v in classes} <= {str, int, float})
+    expect(fits and (classes[:-1] < classes[1:]).all(), "classes_", classes, "sorted labels")
+    fits = _strings(history) and all(
+        isinstance(curve, np.ndarray) and curve.dtype == float and curve.ndim == 1
+        for curve in history.values()
+    )
+    fits = fits and sum(curve.size for curve in history.values()) <= MAX_FIGURES
+    expect(fits and "loss" in history, "history_", history, "curves of numbers")
+    best, scale = model.best_epoch_, vars(model).get("_training_scale")
+    expect(type(best) is int and 0 <= best <= history["loss"].size, "best_epoch_", best, "an epoch")
+    fits = scale is None or (type(scale) is Scale and all(0 <= value < np.inf for value in scale))
+    expect(fits, "_training_scale", scale, "a Scale of positive numbers")
+
+
+def _check_pipeline(pipeline: Any) -> None:
+    names, given = [name for name, _ in pipeline.steps], pipeline.transform_input or []
+    expect(names and _strings(names + given), "names of steps", names, "strings")
+    pipeline._validate_names(names)
+    expect(pipeline.memory is None, "memory", pipeline.memory, "None")
+    for _, step in pipeline.steps[:-1]:
+        fits = step in (None, "passthrough") or hasattr(step, "transform")
+        expect(fits, "a step", step, "a transformer")
+    width = None
+    for step in _leaves(pipeline):
+        name = type(step).__name__
+        n_features = vars(step).get("n_features_in_", width)
+        fits = width in (None, n_features) or name == "DigitImageNormalizer"
+        expect(fits, f"{name} for {n_features} features after", width, "the same number")
+        if name == "VarianceThreshold":
+            n_features = int((step.variances_ > step.threshold).sum())
+        width = {"DigitImageNormalizer": 784, "PCA": vars(step).get("n_components_")}.get(
+            name, n_features
         )
 
 
-def _check_params(model: DigitANNClassifier) -> None:
-    params = model.get_params(deep=False)
-    check_parameters(params)
-    optimizer, callbacks = params["optimizer"], params["keras_callbacks"]
-    _expect(isinstance(optimizer, str), f"optimizer={optimizer!r:.200}", "a name")
-    _expect(callbacks is None, f"keras_callbacks={callbacks!r:.200}", "None")
-    for name, value in (params["optimizer_params"] or {}).items():
-        _expect(
-            value is None or isinstance(value, (bool, int, float, str, np.number, np.bool_)),
-            f"optimizer_params with {name}={value!r:.200}",
-            "a number or a word",
-        )
-
-
-def _check_fitted(model: DigitANNClassifier) -> None:
-    network = vars(model)["_network"]
-    _expect(type(network) is Network, f"{_kind(network)} for a network", "a Network")
-    norms = network.norms or ()
-    names = {*vars(network)} | {name for norm in norms for name in vars(norm)}
-    known = {"_folded", *Network.__annotations__, *BatchNorm.__annotations__}
-    _expect(names <= known, f"a network with {sorted(names - known)}", "none of that name")
-    arrays = [*network.kernels, *network.biases]
-    arrays += [a for n in norms for a in (n.gamma, n.beta, n.mean, n.variance)]
-    arrays += [a for layer in network._folded for a in layer]
-    finite = all(np.isfinite(array).all() for array in arrays)
-    _expect(finite, "weights that are infinite or no numbers", "finite ones")
-    n_features = model.n_features_in_
-    _expect(
-        n_features == network.n_features,
-        f"n_features_in_={n_features}",
-        f"{network.n_features}, the rows of the first layer",
+def _leaves(step: Any) -> list[Any]:
+    """The estimators of nested pipelines in the order of their use."""
+    if step in (None, "passthrough"):
+        return []
+    expect(type(step).__name__ in ATTRIBUTES, "a step", step, "an estimator")
+    return (
+        [leaf for _, s in step.steps for leaf in _leaves(s)] if hasattr(step, "steps") else [step]
     )
-    _check_classes(model.classes_, network.kernels[-1].shape[1])
-    _check_curves(model)
 
 
-def _check_classes(classes: Any, n_outputs: int) -> None:
-    whole = (
-        isinstance(classes, np.ndarray)
-        and classes.shape == (n_outputs,)
-        and (
-            classes.dtype != object
-            or all(isinstance(label, (str, int, float)) for label in classes)
-        )
-        and np.array_equal(np.unique(classes), classes)
-    )
-    _expect(whole, f"classes_={classes!r:.200}", f"{n_outputs} sorted labels")
+def _check_words(estimator: Any) -> None:
+    """Check what no table says."""
+    state = vars(estimator)
+    for name in ("feature_range", "quantile_range"):
+        pair = state.get(name, (0, 1))
+        fits = np.shape(pair) == (2,) and np.asarray(pair).dtype.kind in "iuf"
+        expect(fits, name, pair, "two numbers")
+    for name in ("errors", "_fit_svd_solver"):
+        word = state.get(name, "full")
+        expect(word in _WORDS, name, word, f"one of {_WORDS}")
+    if scaler := state.get("_scaler"):
+        found = type(scaler).__name__, scaler.n_features_in_
+        fits = found == ("StandardScaler", estimator.n_features_in_)
+        expect(fits, "_scaler", scaler, "a StandardScaler for the same features")
 
 
-def _check_curves(model: DigitANNClassifier) -> None:
-    """Check what is left of training besides the network."""
-    history, network = model.history_, vars(model)["_network"]
-    curves = isinstance(history, dict) and all(
-        isinstance(name, str)
-        and isinstance(curve, list)
-        and all(isinstance(value, float) for value in curve)
-        for name, curve in history.items()
-    )
-    _expect(curves and "loss" in history, f"history_={history!r:.200}", "lists of numbers")
-    n_epochs = len(history["loss"])
-    expected = {
-        "loss_curve_": history["loss"],
-        "validation_loss_curve_": history.get("val_loss"),
-        "validation_scores_": history.get("val_accuracy"),
-        "n_iter_": n_epochs,
-        "n_layers_": len(network.kernels) + 1,
-        "n_outputs_": network.kernels[-1].shape[1],
-        "out_activation_": "softmax",
-        "temperature_": network.temperature,
-    }
-    for name, value in expected.items():
-        found = getattr(model, name)
-        # As text, since a curve may hold NaN, which equals nothing.
-        _expect(repr(found) == repr(value), f"{name}={found!r:.200}", f"{value!r:.200}")
-    best = model.best_epoch_
-    among = type(best) is int and 0 <= best <= n_epochs
-    _expect(among, f"best_epoch_={best!r:.200}", f"one of {n_epochs} epochs")
-
-
-def _try(model: Any, scalers: list[Any], n_features: int) -> None:
-    """Predict one row, which fails where a scaler's arrays are not as they should be."""
-    for scaler in scalers:
-        found = vars(scaler).get("n_features_in_", n_features)
-        name = type(scaler).__name__
-        _expect(found == n_features, f"{name} for {found!r:.200} features", str(n_features))
-    # Above 1, so that no warning takes it for a scaled image.
-    row: Any = np.full((1, n_features), 2.0)
-    names = getattr(model, "feature_names_in_", None)
-    if names is not None:
-        import pandas as pd
-
-        row = pd.DataFrame(row, columns=names)
-    # A row that no training row was like may well overflow: only shapes and dtypes matter.
-    with np.errstate(all="ignore"), config_context(assume_finite=True):
-        model.predict(row)
+def _strings(values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
