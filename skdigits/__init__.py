@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import datasets, displays, persistence, preprocessing, presets
     from ._augmentation import Augmentation
     from ._classifier import DigitANNClassifier
+    from ._fine_tuning import fine_tune
     from ._pictures.digit_reader import read_digit_images
     from ._pretrained import load_pretrained
     from ._transformers.deskewer import DigitDeskewer
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "datasets",
     "displays",
+    "fine_tune",
     "load",
     "load_pretrained",
     "make_reference_classifier",
@@ -45,6 +47,7 @@ _MODULES = {
     "DigitDeskewer": "_transformers.deskewer",
     "DigitImageNormalizer": "_transformers.image_normalizer",
     "PixelScaler": "_transformers.pixel_scaler",
+    "fine_tune": "_fine_tuning",
     "load": "persistence",
     "load_pretrained": "_pretrained",
     "make_reference_classifier": "presets",

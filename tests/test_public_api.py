@@ -16,8 +16,8 @@ import skdigits
 
 NAMES = {
     "skdigits": """Augmentation DigitANNClassifier DigitDeskewer DigitImageNormalizer PixelScaler
-        __version__ datasets displays load load_pretrained make_reference_classifier persistence
-        preprocessing presets read_digit_images save""",
+        __version__ datasets displays fine_tune load load_pretrained make_reference_classifier
+        persistence preprocessing presets read_digit_images save""",
     "skdigits.cluster": "DurableClient",
     "skdigits.datasets": "fetch_mnist load_digit_folder load_mnist_sample",
     "skdigits.displays": """DeformedDigitsDisplay DigitGridDisplay HiddenUnitsDisplay NumberDisplay
