@@ -161,7 +161,8 @@ def previous_network(
         warnings.warn(
             f"Got learning_rate={settings.learning_rate} for further training of the pretrained "
             f"network, expected one far below {rate}, with which it was trained from random "
-            "weights: it forgets what it has learned. Use set_params(learning_rate=1e-4).",
+            "weights: it forgets what it has learned. Use skdigits.fine_tune, or a learning_rate "
+            "such as 1e-4.",
             UserWarning,
             stacklevel=stacklevel,
         )

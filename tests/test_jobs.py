@@ -292,7 +292,7 @@ def test_further_training_of_the_pretrained_network_at_a_high_learning_rate_warn
     without_training, method, learning_rate
 ):
     model = load_pretrained().set_params(ann__learning_rate=learning_rate)
-    message = r"pretrained network, .*Use set_params\(learning_rate=1e-4\)"
+    message = r"pretrained network, .*Use skdigits.fine_tune, or a learning_rate"
     with (
         pytest.warns(UserWarning, match=message) as caught,
         pytest.raises(NotTrainedError),
