@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -34,6 +35,11 @@ def pictures(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(digit).resize((140, 140)).save(path)
+    # Kaggle's files.
+    pixels = pd.DataFrame(X[:200]).add_prefix("pixel")
+    pixels.to_csv(tmp_path / "test.csv", index=False)
+    pixels.insert(0, "label", y[:200])
+    pixels.to_csv(tmp_path / "train.csv", index=False)
     return tmp_path
 
 
