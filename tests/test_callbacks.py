@@ -2,6 +2,7 @@
 
 import re
 from io import StringIO
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def shown_by(monkeypatch, **terminal):
     return console.file
 
 
-@pytest.mark.parametrize("params", [{}, {"epochs": 9, "weight_averaging": True}])
+@pytest.mark.parametrize("params", [{}, {"epochs": 9}])
 def test_epochs_are_tasks_of_a_known_number(sample, params):
     X, y, _, _ = sample
     witness = Witness()
@@ -123,8 +124,16 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("validation", [False, True], ids=["", "X_val"])
-@pytest.mark.parametrize("variant", VARIANTS)
+FEW = [("averaged", False), ("smoothed", True), ("early", False)]
+
+
+@pytest.mark.parametrize(
+    ("variant", "validation"),
+    [
+        case if case in FEW else pytest.param(*case, marks=pytest.mark.slow)
+        for case in product(VARIANTS, [False, True])
+    ],
+)
 def test_fitted_estimator_of_a_hook_equals_a_fit_that_stopped_there(sample, variant, validation):
     """The same training, ended after that epoch by a callback, is the independent witness."""
     X, y, X_val, y_val = sample
@@ -151,8 +160,7 @@ def test_fitted_estimator_counts_the_epochs_of_a_warm_start(sample):
     assert witness.estimators[2].loss_curve_ == fitted.loss_curve_
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(("library", "early"), [("pandas", True), ("polars", False)])
 def test_hooks_receive_data_frames_with_feature_names(sample, library, early):
     X, y, _, _ = sample
     frame = pytest.importorskip(library).DataFrame
@@ -280,14 +288,14 @@ def by_fold(lines):
     return head + "\n".join(sorted(folds)) + tail + "\n"
 
 
-@pytest.mark.parametrize("n_jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_progress_bar_shows_search_candidate_step_and_epochs(sample, monkeypatch, n_jobs):
     X, y, _, _ = sample
     shown = shown_by(monkeypatch)
     monitor = ScoringMonitor(scoring="accuracy")
     steps = pipeline()
     steps["ann"].set_callbacks(monitor)
-    search = GridSearchCV(steps, {"ann__l2": [0.0, 0.1]}, cv=2, n_jobs=n_jobs)
+    search = GridSearchCV(steps, {"ann__learning_rate": [0.005, 0.01]}, cv=2, n_jobs=n_jobs)
     search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X[:300], y[:300])
     lines = [re.split(r" +━", line) for line in shown.getvalue().splitlines()]
     # Folds end in any order where two are run at once.

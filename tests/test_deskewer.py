@@ -179,6 +179,7 @@ def test_pipeline_with_deskewer(digits, tmp_path):
     assert (reader.predict(X[:50]) == model.predict(X[:50])).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_deskewing_improves_accuracy():
     """On digits of the package that no one trained on, with several seeds."""
     (X, y), (X_test, y_test) = (

@@ -62,6 +62,11 @@ def fitted(sample):
     return make_pipeline(PixelScaler(), classifier()).fit(*sample)
 
 
+@pytest.fixture(scope="module")
+def fitted_on_bytes(sample):
+    return classifier().fit(*sample)
+
+
 def blobs(dtype, labels=STRINGS):
     """A small Gaussian cluster for each class."""
     rng = np.random.default_rng(0)
@@ -108,8 +113,16 @@ def random_model(activation, *, normed, dtype, scale=1.0):
     return model
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("normed", [False, True])
+@pytest.mark.parametrize(
+    ("normed", "dtype"),
+    [
+        (True, np.float32),
+        *(
+            pytest.param(normed, dtype, marks=pytest.mark.slow)
+            for normed, dtype in [(False, np.float32), (False, np.float64), (True, np.float64)]
+        ),
+    ],
+)
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_every_activation(activation, normed, dtype):
     model = random_model(activation, normed=normed, dtype=dtype)
@@ -123,7 +136,7 @@ def test_every_activation(activation, normed, dtype):
     check_agreement(model, pixels, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.slow)])
 def test_fitted_with_batch_norm_smoothing_and_averaging(dtype):
     X, y = blobs(dtype)
     model = classifier(batch_norm=True, label_smoothing=0.1, weight_averaging=True).fit(X, y)
@@ -131,13 +144,13 @@ def test_fitted_with_batch_norm_smoothing_and_averaging(dtype):
     assert check_agreement(model, 3 * X)["probabilities"].dtype == dtype
 
 
-@pytest.mark.parametrize("n_hidden", [0, 1, 3])
+@pytest.mark.parametrize("n_hidden", [0, pytest.param(1, marks=pytest.mark.slow), 3])
 def test_number_of_hidden_layers(n_hidden):
     X, y = blobs(np.float32)
     check_agreement(DigitANNClassifier((8,) * n_hidden, epochs=2).fit(X, y), X)
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_classes", [pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize(
     ("labels", "dtype"),
     [
@@ -170,18 +183,23 @@ def test_labels_without_onnx_type_raise():
 
 @pytest.mark.parametrize("dtype", [None, "float32", np.float64, np.uint8])
 @pytest.mark.parametrize("scaled", [False, True])
-def test_input_dtypes(sample, scaled, dtype):
-    X, y = sample
-    model = make_pipeline(PixelScaler(), classifier()) if scaled else classifier()
-    model.fit(X, y)
+def test_input_dtypes(sample, fitted, fitted_on_bytes, scaled, dtype):
+    X, _ = sample
+    model = fitted if scaled else fitted_on_bytes
     found = check_agreement(model, X, dtype=dtype)
     wide = dtype == np.float64
     assert found["probabilities"].dtype == (np.float64 if wide else np.float32)
 
 
 @pytest.mark.parametrize("dtype", [None, np.float32, np.float64, np.uint8])
-@pytest.mark.parametrize("scaled", [False, True])
-@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize(
+    ("scaled", "opset"),
+    [
+        (False, 18),
+        (True, 13),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [(False, 13), (True, 18)]),
+    ],
+)
 def test_deskewer(sample, scaled, dtype, opset):
     X, y = sample[0].copy(), sample[1]
     X[0], X[1] = 0, 255 - X[1]
@@ -195,8 +213,16 @@ def test_deskewer(sample, scaled, dtype, opset):
     check_agreement(model, rows, atol=atol, converted=converted)
 
 
-@pytest.mark.parametrize("dtype", [None, np.float32])
-@pytest.mark.parametrize("given", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (np.uint8, None),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [(np.uint8, np.float32), (np.float32, None), (np.float32, np.float32)]
+        ),
+    ],
+)
 @pytest.mark.parametrize(
     "scaler",
     [StandardScaler(), MinMaxScaler((-1, 1)), MaxAbsScaler(), RobustScaler(), Normalizer()],
@@ -236,7 +262,7 @@ def test_skl2onnx_converts_directly(sample, fitted):
     np.testing.assert_allclose(outputs(scaler, X)["variable"], X / 255, atol=1e-7)
 
 
-@pytest.mark.parametrize("opset", [13, 15, 18])
+@pytest.mark.parametrize("opset", [13, pytest.param(15, marks=pytest.mark.slow), 18])
 def test_operator_set_versions(opset):
     X, _ = blobs(np.float32)
     for activation in ACTIVATIONS:

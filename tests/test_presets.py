@@ -32,7 +32,13 @@ def test_published_accuracies():
     assert all("published" in preset.source for preset in REFERENCES.values())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name.startswith("regularized") else pytest.param(name, marks=pytest.mark.slow)
+        for name in NETWORKS
+    ],
+)
 def test_each_preset_builds_its_network_and_learns(name, sample):
     X, y, X_test, y_test = sample
     model = make_reference_classifier(name, random_state=0, epochs=6).fit(X, y)
@@ -46,6 +52,7 @@ def test_each_preset_builds_its_network_and_learns(name, sample):
         assert model.validation_scores_ is not None
 
 
+@pytest.mark.slow
 def test_images_with_one_hot_labels(sample):
     X, y, X_test, y_test = sample
     model = make_reference_classifier("basic-one-hot", random_state=0)

@@ -15,7 +15,7 @@ import pytest
 from skdigits import DigitANNClassifier
 from skdigits.datasets import load_mnist_sample
 
-PARAMS = {"hidden_layer_sizes": (48, 24), "dropout": 0.2, "epochs": 3, "random_state": 7}
+PARAMS = {"hidden_layer_sizes": (24,), "dropout": 0.2, "epochs": 3, "random_state": 7}
 
 
 def digest(n_rows=1000, **params):
@@ -54,6 +54,7 @@ def test_same_bits_in_one_process_and_in_another():
     assert digest() != digest(random_state=8)
 
 
+@pytest.mark.slow
 def test_same_bits_in_a_worker_with_as_many_threads():
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
         first, second = joblib.Parallel()(joblib.delayed(digest)() for _ in range(2))
@@ -67,7 +68,8 @@ def threads_here():
     return tf.config.threading.get_intra_op_parallelism_threads(), dict(os.environ)
 
 
-@pytest.mark.parametrize("inner", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("inner", [1, 2])
 def test_workers_use_the_threads_that_joblib_grants(inner):
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=inner):
         before = joblib.Parallel()(joblib.delayed(dict)(os.environ) for _ in range(1))
@@ -77,6 +79,7 @@ def test_workers_use_the_threads_that_joblib_grants(inner):
     assert before[0] == dict(os.environ)
 
 
+@pytest.mark.slow
 def test_other_thread_counts_differ_in_the_last_digits_only(tmp_path):
     for threads in (1, 2):
         in_new_process(f"probabilities({str(tmp_path / f'{threads}.npy')!r})", threads=threads)
@@ -111,7 +114,7 @@ def test_nothing_global_is_changed():
         "printing": np.get_printoptions(),
         "errors": np.geterr(),
     }
-    digest(random_state=None, batch_norm=True, hidden_layer_sizes=(47, 24))
+    digest(random_state=None, batch_norm=True, hidden_layer_sizes=(23,))
     after = {
         "numpy": np.random.get_state()[1].tolist(),
         "python": random.getstate(),

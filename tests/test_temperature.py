@@ -18,7 +18,7 @@ from skdigits._temperature import (
 )
 from skdigits.datasets import load_mnist_sample
 
-PARAMS = {"hidden_layer_sizes": (64,), "epochs": 10, "random_state": 0}
+PARAMS = {"hidden_layer_sizes": (16,), "epochs": 10, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +100,8 @@ def test_temperature_from_few_or_unweighted_training_rows():
     )
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["csr", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("array", "uint8"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csr", "array", "uint8"])
 def test_overfitted_network_is_calibrated(digits, kind):
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
@@ -120,7 +118,10 @@ def test_overfitted_network_is_calibrated(digits, kind):
     assert after < 0.8 * before
 
 
-@pytest.mark.parametrize("how", ["X_val", "early_stopping", "rule"])
+@pytest.mark.parametrize(
+    "how",
+    ["X_val", *(pytest.param(how, marks=pytest.mark.slow) for how in ("early_stopping", "rule"))],
+)
 def test_mean_confidence_is_closer_to_the_accuracy(digits, how):
     X, y = digits
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
@@ -164,11 +165,13 @@ def test_partial_fit_continues_from_weights_without_temperature(digits):
 
 @pytest.fixture(scope="module")
 def teacher(digits):
+    return DigitANNClassifier(**PARAMS).fit(digits[0][:600], digits[1][:600])
+
+
+@pytest.mark.slow
+def test_teacher_improves_a_small_network(digits):
     params = {"hidden_layer_sizes": (256, 128), "epochs": 60, "augmentation": "elastic"}
-    return DigitANNClassifier(**params, random_state=0).fit(*digits)
-
-
-def test_teacher_improves_a_small_network(digits, teacher):
+    teacher = DigitANNClassifier(**params, random_state=0).fit(*digits)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)
     X_test = PixelScaler().fit_transform(X_test)
     X, y = digits[0][:1000], digits[1][:1000]
