@@ -50,8 +50,8 @@ class Scores:
 
     def text(self, i: int, separator: str = " ") -> str:
         """Mean and standard deviation of a candidate."""
-        formats = (".2f", ".2f") if self.in_percent else (".4g", ".2g")
-        mean, std = format(self.means[i], formats[0]), format(self.stds[i], formats[1])
+        digits = ".2f" if self.in_percent else ".4g"
+        mean, std = format(self.means[i], digits), format(self.stds[i], digits)
         return f"{mean}{separator}± {std}" if self.stds[i] else mean
 
     def add_legend(self, ax: Axes, best: Any, *others: Any) -> None:
@@ -68,17 +68,12 @@ class Scores:
 
 def figure_size(kind: str, axes: list[ParameterAxis]) -> tuple[float, float]:
     """Width and height of a new figure, in inches."""
-    if kind == "heatmap":
-        rows, columns = _rows_and_columns(axes)
-        label_width = INCHES_PER_LETTER * max(map(len, rows.labels))
-        width = max(4.8, 2.2 + label_width + 0.95 * len(columns.labels))
-        return min(width, 16.0), min(max(3.0, 1.6 + 0.6 * len(rows.labels)), 12.0)
-    return (6.0, 4.0) if len(axes) < 2 else (min(1.0 + sum(map(_panel_width, axes)), 18.0), 4.4)
-
-
-def _panel_width(axis: ParameterAxis) -> float:
-    """Inches that the values of a parameter need."""
-    return float(np.clip(0.5 * len(axis.labels), 2.0, 4.0))
+    if kind == "dots":
+        return (6.0, 4.0) if len(axes) < 2 else (min(1.0 + 2.6 * len(axes), 18.0), 4.4)
+    rows, columns = _rows_and_columns(axes)
+    label_width = INCHES_PER_LETTER * max(map(len, rows.labels))
+    width, height = 2.2 + label_width + 0.95 * len(columns.labels), 1.6 + 0.6 * len(rows.labels)
+    return float(np.clip(width, 4.8, 16.0)), float(np.clip(height, 3.0, 12.0))
 
 
 def plot_dots(display: SearchResultsDisplay, ax: Axes) -> list[Axes]:
@@ -106,13 +101,10 @@ def _panels(ax: Axes, axes: list[ParameterAxis]) -> list[Axes]:
     if len(axes) < 2:
         return [ax]
     ax.set_axis_off()
-    widths = np.array([_panel_width(axis) for axis in axes])
-    gap = 0.15 / (widths.sum() + 0.15 * (len(axes) - 1))
-    shares = widths / widths.sum() * (1 - gap * (len(axes) - 1))
-    left = np.concatenate([[0.0], np.cumsum(shares + gap)[:-1]])
     panels: list[Axes] = []
-    for x, share in zip(left, shares, strict=True):
-        panels.append(ax.inset_axes((x, 0, share, 1), sharey=panels[0] if panels else None))
+    for i in range(len(axes)):
+        place = (i / len(axes), 0, 0.96 / len(axes), 1)
+        panels.append(ax.inset_axes(place, sharey=panels[0] if panels else None))
     return panels
 
 
