@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skdigits import DigitANNClassifier, load_pretrained
+from skdigits import DigitANNClassifier, _training, load_pretrained
 from skdigits.datasets import load_mnist_sample
 
 SAMPLE, LABELS = load_mnist_sample(subset="train", return_X_y=True)
@@ -168,7 +168,7 @@ def test_interrupted_search_resumes_the_fit(tmp_path, monkeypatch):
     path = tmp_path / "search.checkpoint"
     search = interrupted_search(path, monkeypatch, 4)
     first_epochs = []
-    original = DigitANNClassifier.fit.__globals__["train"]
+    original = _training.train
     monkeypatch.setattr(
         "skdigits._classifier.train",
         lambda job: (first_epochs.append(job.checkpoint.state.epochs), original(job))[1],
