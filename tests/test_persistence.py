@@ -842,7 +842,7 @@ def html(model):
         DigitDeskewer(),
         DigitImageNormalizer("ignore"),
     ],
-    ids=repr,
+    ids=lambda step: type(step).__name__,
 )
 def test_attributes_and_html_of_each_transformer(tmp_path, step, dtype):
     columns = 4 if isinstance(step, (DigitDeskewer, DigitImageNormalizer)) else 6
