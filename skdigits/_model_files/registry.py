@@ -84,4 +84,5 @@ def shown(value: Any) -> str:
     """A short text of any value."""
     if isinstance(value, np.ndarray):
         return f"of shape {value.shape} and dtype {value.dtype}"
-    return value.__name__ if isinstance(value, type) else _SHORT.repr(value)
+    text = value.__name__ if isinstance(value, type) else _SHORT.repr(value)
+    return " ".join(text.split())
