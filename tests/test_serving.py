@@ -10,15 +10,15 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.pipeline import make_pipeline
 
 import skdigits
-from skdigits import DigitANNClassifier, PixelScaler
+from skdigits import PixelScaler, load_pretrained
 from skdigits.datasets import load_mnist_sample
 from skdigits.preprocessing import read_digit_images
 
@@ -36,8 +36,8 @@ def sample():
 
 
 @pytest.fixture(scope="module")
-def model(sample):
-    return make_pipeline(PixelScaler(), DigitANNClassifier((64,), random_state=0)).fit(*sample)
+def model():
+    return load_pretrained()
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +102,9 @@ def test_digits_are_read(service, sample, model):
             status, answer, _ = ask(service, png(picture))
             assert status == 200
             expected = model.predict_proba(read_digit_images(png(picture)))[0]
-            assert list(answer["probabilities"]) == model.classes_.tolist()
+            assert list(answer["probabilities"]) == [str(label) for label in model.classes_]
             np.testing.assert_allclose(list(answer["probabilities"].values()), expected, atol=1e-6)
-            assert answer["label"] == model.classes_[expected.argmax()]
+            assert answer["label"] == str(model.classes_[expected.argmax()])
 
 
 def test_a_right_answer(service, sample):
@@ -320,6 +320,19 @@ def test_nothing_has_gone_wrong_in_the_log(service):
     assert not re.search("Traceback|ERROR", "".join(service[1]))
 
 
+def start(monkeypatch, *arguments):
+    """Run the script, with a server that ends at once; return the application."""
+    served = []
+    monkeypatch.setattr(uvicorn, "run", lambda app, **options: served.append(app))
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    return served[0]
+
+
+def test_the_packaged_network_is_the_default(monkeypatch):
+    assert start(monkeypatch).routes
+
+
 @pytest.mark.parametrize(
     ("content", "match"),
     [
@@ -328,15 +341,23 @@ def test_nothing_has_gone_wrong_in_the_log(service):
         ("scaler", "Got another model in .*, expected a classifier of 784 pixels"),
     ],
 )
-def test_it_does_not_start_without_a_model(tmp_path, content, match):
+def test_it_does_not_start_without_a_model(monkeypatch, capsys, tmp_path, content, match):
     path = tmp_path / "digits.skdigits"
     if content == "scaler":
         skdigits.save(PixelScaler().fit(np.zeros((1, 784))), path)
     elif content:
         path.write_bytes(content)
-    done = subprocess.run(
-        [sys.executable, SCRIPT, path], check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert re.search(match, done.stderr.splitlines()[-1])
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        start(monkeypatch, path)
+    assert ended.value.code == 2
+    assert re.search(match, capsys.readouterr().err.splitlines()[-1])
+
+
+def test_requirements_are_those_of_the_package_without_training():
+    root = SCRIPT.parent.parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    training = ("keras", "pandas", "scikeras", "tensorflow")
+    expected = {line for line in project["dependencies"] if not line.startswith(training)}
+    lines = (SCRIPT.parent / "requirements.txt").read_text("utf-8").splitlines()
+    found = {line for line in lines if line and not line.startswith("#")}
+    assert found == expected | set(project["optional-dependencies"]["demo"])
