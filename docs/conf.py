@@ -16,6 +16,7 @@ import matplotlib
 from sklearn.datasets import get_data_home
 
 import skdigits
+from skdigits._export.html_page import export_html
 from skdigits.presets import REFERENCES
 
 # %%
@@ -90,8 +91,9 @@ def _rst_of(markdown: str) -> str:
 
 
 def _generate() -> None:
-    """Write the changelog and the sources of the published networks."""
-    GENERATED.mkdir(exist_ok=True)
+    """Write the changelog, the sources of the published networks and the page for drawing."""
+    (GENERATED / "pages").mkdir(parents=True, exist_ok=True)
+    export_html(skdigits.load_pretrained(), GENERATED / "pages" / "draw.html")
     changelog = (Path(__file__).parent.parent / "CHANGELOG.md").read_text(encoding="utf-8")
     (GENERATED / "changelog.inc").write_text(_rst_of(changelog), encoding="utf-8")
     sources = [f"``{name}``\n   {each.source}\n" for name, each in REFERENCES.items()]
@@ -153,6 +155,7 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 html_static_path = ["_static"]
+html_extra_path = ["generated/pages"]
 html_css_files = ["skdigits.css"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
