@@ -716,6 +716,26 @@ def test_names_of_files_are_escaped(run, tmp_path, sample, options):
         assert len(err.splitlines()) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="not allowed in names")
+@pytest.mark.parametrize("options", [[], ["--number"]])
+def test_names_in_figures_are_plain_text(run, tmp_path, sample, options):
+    # An unfinished formula of matplotlib, and a character that no font has.
+    write_pictures(tmp_path, sample, ["1$x$\x1b_{$.png"])
+    status, out, err = run("predict", ".", "--explain", "seen.png", *options)
+    assert (status, err) == (0, "Picture saved: seen.png\n")
+    assert out.startswith(r"1$x$\x1b_{$.png  1")
+    assert Path("seen.png").stat().st_size > 5_000
+
+
+def test_labels_in_figures_are_plain_text(run, tmp_path, sample):
+    y = np.where(sample[1][:60] == "1", "$x$_{$", "$\x1b")
+    np.savez("d.npz", X=sample[0][:60], y=y)
+    model = DigitANNClassifier((16,), epochs=1, random_state=0).fit(sample[0][:60], y[::-1])
+    skdigits.save(model, "m.skdigits")
+    status, _, err = run("evaluate", "m.skdigits", "--data", "d.npz")
+    assert (status, err) == (0, "")
+
+
 def test_csv_cells_are_no_formulas(run, tmp_path, sample):
     write_pictures(tmp_path, sample, ["1.png"])
     (tmp_path / "1.png").rename(tmp_path / "=cmd|'calc'!A0.png")

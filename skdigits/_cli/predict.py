@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from .paths import check_outputs, existing_file
 from .pictures import find_pictures, read_each
 
 Array = np.ndarray[Any, Any]
+MakeDisplay = Callable[[], Any]
 
 
 @dataclass
@@ -61,10 +62,9 @@ def predict(
         # The columns of Kaggle's submissions.
         columns = ("ImageId", "Label")
         X = read_pixels(paths[0])
-        results = _digits(range(1, len(X) + 1), X, classifier)
+        results, make_display = _digits(range(1, len(X) + 1), X, classifier), None
     else:
-        read = _read_numbers if number else _read_digits
-        results = read(paths, classifier, explain)
+        results, make_display = (_read_numbers if number else _read_digits)(paths, classifier)
     if output is not None and output_format == "text":
         output_format = "json" if output.suffix.lower() == ".json" else "csv"
     text = {"text": _as_text, "json": _as_json, "csv": _as_csv}[output_format](results, columns)
@@ -78,22 +78,27 @@ def predict(
     errors = [result.error for result in results if result.error]
     if output_format == "text" or output is not None:
         print(*errors, sep="\n", end="\n" if errors else "", file=sys.stderr)
+    if explain is not None:
+        _save_display(explain, make_display)
     return int(bool(errors))
 
 
-def _read_digits(paths: list[Path], classifier: Any, explain: Path | None) -> list[Result]:
+def _read_digits(paths: list[Path], classifier: Any) -> tuple[list[Result], MakeDisplay | None]:
     read = read_each(paths, lambda path: read_digit_images([path])[0])
     readable = [p for p, row in zip(paths, read, strict=True) if isinstance(row, np.ndarray)]
     rows = [row for row in read if isinstance(row, np.ndarray)]
-    if explain is not None:
-        from skdigits.displays import ReadingDisplay
-
-        _save_display(explain, readable, lambda: ReadingDisplay.from_pictures(classifier, readable))
     digits = iter(_digits(readable, np.stack(rows), classifier) if rows else [])
-    return [
+    results = [
         _unreadable(path, row) if isinstance(row, UnreadableImageError) else next(digits)
         for path, row in zip(paths, read, strict=True)
     ]
+
+    def make_display() -> Any:
+        from skdigits.displays import ReadingDisplay
+
+        return ReadingDisplay.from_pictures(classifier, readable)
+
+    return results, make_display if readable else None
 
 
 def _digits(names: Iterable[Any], X: Array, classifier: Any) -> list[Result]:
@@ -111,21 +116,24 @@ def _digits(names: Iterable[Any], X: Array, classifier: Any) -> list[Result]:
     ]
 
 
-def _read_numbers(paths: list[Path], classifier: Any, explain: Path | None) -> list[Result]:
+def _read_numbers(paths: list[Path], classifier: Any) -> tuple[list[Result], MakeDisplay | None]:
     read = read_each(paths, lambda path: read_number(path, classifier))
-    readable = [p for p, number in zip(paths, read, strict=True) if isinstance(number, Number)]
-    if explain is not None:
-        from skdigits.displays import NumberDisplay
-
-        numbers = [number for number in read if isinstance(number, Number)]
-        _save_display(explain, readable, lambda: NumberDisplay.from_numbers(readable, numbers))
     labels = [str(label) for label in classifier.classes_]
-    return [
+    results = [
         _unreadable(path, number)
         if isinstance(number, UnreadableImageError)
         else _number(path, number, labels)
         for path, number in zip(paths, read, strict=True)
     ]
+    readable = [p for p, number in zip(paths, read, strict=True) if isinstance(number, Number)]
+
+    def make_display() -> Any:
+        from skdigits.displays import NumberDisplay
+
+        numbers = [number for number in read if isinstance(number, Number)]
+        return NumberDisplay.from_numbers(readable, numbers)
+
+    return results, make_display if readable else None
 
 
 def _number(path: Path, number: Number, labels: list[str]) -> Result:
@@ -185,14 +193,14 @@ def _as_csv(results: list[Result], columns: tuple[str, str]) -> str:
     return buffer.getvalue()
 
 
-def _save_display(output: Path, readable: list[Path], make: Any) -> None:
+def _save_display(output: Path, make_display: MakeDisplay | None) -> None:
     """Save a display of the pictures that could be read."""
     from .console import progress_console, write_picture
 
     console = progress_console()
-    if not readable:
+    if make_display is None:
         console.print(f"No picture {printable(output)}: no file could be read.")
         return
     with as_command_error(ImportError):
-        display = make()
+        display = make_display()
     write_picture(output, display.size, lambda figure: display.plot(figure=figure), console)

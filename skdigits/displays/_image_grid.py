@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import Array
+from ._style import plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +67,7 @@ class ImageGrid:
         x, y = self.corners[i]
         style: dict[str, Any] = {"color": colour, "weight": "bold"} if colour else {}
         place = (x + self.width / 2 - 0.5, y + self.height + 0.4 * self.caption - 0.5)
-        return ax.text(*place, text, size=size, ha="center", va="center", **style)
+        return ax.text(*place, plain_text(text), size=size, ha="center", va="center", **style)
 
     def font_size(self, ax: Axes, captions: list[str]) -> float:
         """Font size in points at which all captions fit below their images."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import Array, check_matplotlib
-from ._style import VERMILLION, percent
+from ._style import VERMILLION, percent, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +156,7 @@ class NumberDisplay:
         number = self.numbers[i]
         name = self.names[i] if len(self.names[i]) <= 60 else f"…{self.names[i][-59:]}"
         sure = percent(float(np.prod(number.confidences)))
-        group.suptitle(f"{name}  {number.text}, {sure}".strip(), size="small")
+        group.suptitle(plain_text(f"{name}  {number.text}, {sure}".strip()), size="small")
         grid = group.add_gridspec(2, max(len(number.rows), 4), height_ratios=(1.4, 1))
         axes = [group.add_subplot(grid[0, :])]
         self._draw_picture(i, axes[0])
@@ -166,7 +166,7 @@ class NumberDisplay:
             ax = group.add_subplot(grid[1, place])
             ax.imshow(row.reshape(28, 28), cmap="gray", vmin=0, vmax=255)
             sure = percent(number.confidences[place])
-            ax.set_title(f"{labels[place]}  {sure}".strip(), size="x-small")
+            ax.set_title(plain_text(f"{labels[place]}  {sure}".strip()), size="x-small")
             ax.set_xticks([])
             ax.set_yticks([])
             axes.append(ax)

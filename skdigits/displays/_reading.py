@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._checks import Array, as_images, check_matplotlib, checked_probabilities
-from ._style import BLUE, VERMILLION, percent
+from ._style import BLUE, VERMILLION, percent, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -166,7 +166,8 @@ class ReadingDisplay:
         best = int(self.probabilities[i].argmax())
         name = self.names[i] if len(self.names[i]) <= 40 else f"…{self.names[i][-39:]}"
         sure = percent(self.probabilities[i, best])
-        group.suptitle(f"{name}  {self.classes[best]}, {sure}".strip(), size="small")
+        title = plain_text(f"{name}  {self.classes[best]}, {sure}".strip())
+        group.suptitle(title, size="small")
         picture.imshow(self.pictures[i], cmap="gray", vmin=0, vmax=255)
         image.imshow(self.images[i], cmap="gray", vmin=0, vmax=255)
         for ax in (picture, image):
@@ -175,7 +176,7 @@ class ReadingDisplay:
         places = np.arange(len(self.classes))
         colours = [VERMILLION if place == best else BLUE for place in places]
         bars.barh(places, self.probabilities[i], color=colours)
-        bars.set_yticks(places, [str(label) for label in self.classes], size=6)
+        bars.set_yticks(places, [plain_text(label) for label in self.classes], size=6)
         bars.set_xlim(0, 1)
         bars.set_xticks([])
         bars.invert_yaxis()
