@@ -732,8 +732,10 @@ def test_labels_in_figures_are_plain_text(run, tmp_path, sample):
     np.savez("d.npz", X=sample[0][:60], y=y)
     model = DigitANNClassifier((16,), epochs=1, random_state=0).fit(sample[0][:60], y[::-1])
     skdigits.save(model, "m.skdigits")
-    status, _, err = run("evaluate", "m.skdigits", "--data", "d.npz")
-    assert (status, err) == (0, "")
+    status, out, err = run("evaluate", "m.skdigits", "--data", "d.npz")
+    assert status == 0
+    assert "Picture saved: m-mistakes.png" in out
+    assert "Glyph" not in err
 
 
 def test_csv_cells_are_no_formulas(run, tmp_path, sample):

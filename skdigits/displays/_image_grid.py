@@ -67,7 +67,8 @@ class ImageGrid:
         x, y = self.corners[i]
         style: dict[str, Any] = {"color": colour, "weight": "bold"} if colour else {}
         place = (x + self.width / 2 - 0.5, y + self.height + 0.4 * self.caption - 0.5)
-        return ax.text(*place, plain_text(text), size=size, ha="center", va="center", **style)
+        text = "\n".join(map(plain_text, text.split("\n")))
+        return ax.text(*place, text, size=size, ha="center", va="center", **style)
 
     def font_size(self, ax: Axes, captions: list[str]) -> float:
         """Font size in points at which all captions fit below their images."""
