@@ -66,7 +66,8 @@ def main(args: list[str] | None = None) -> None:
     if args is None and "tensorflow" in sys.modules and status == INTERRUPTED:
         _exit_now(status)
     if args is None and "tensorflow" not in sys.modules:
-        # No collection of garbage when the process ends.
+        # No garbage collection when the process ends. It takes 0.4 s of the 1.7 s of CPU time of
+        # skdigits predict with one picture (median of 5 runs).
         gc.freeze()
     sys.exit(status)
 

@@ -5,9 +5,6 @@ Each command imports its module when it runs, so that ``--help`` answers at once
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -206,8 +203,8 @@ def _predict(
     if as_json and as_csv:
         raise CommandError("Got --json and --csv, expected one of them.")
     output_format = "json" if as_json else "csv" if as_csv else "text"
-    with _without_collection():
-        from .predict import predict
+    from .predict import predict
+
     raise typer.Exit(predict(images, model, output_format, explain, number, output))
 
 
@@ -272,15 +269,3 @@ def _export(
     from .export import export
 
     export(model, output, dtype)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Switch garbage collection off during imports."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
