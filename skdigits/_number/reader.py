@@ -11,8 +11,10 @@ from scipy.ndimage import find_objects
 
 from .._pictures.background import Contrast
 from .._pictures.binarization import amount_of
-from .._pictures.decoding import UnreadableImageError, decode_sized
-from .._pictures.digit_reader import ink_in, name_of
+from .._pictures.decoding import decode_sized
+from .._pictures.errors import UnreadableImageError
+from .._pictures.digit_reader import ink_in
+from .._pictures.sources import name_of
 from .._pictures.mnist_form import SIDE
 from .form_lines import without_fields
 from .hypotheses import Hypothesis, best_path, hypotheses, worth

@@ -15,7 +15,7 @@ from scipy.ndimage import (
 )
 
 from .background import Contrast, median, otsu, quantiles
-from .decoding import UnreadableImageError
+from .errors import UnreadableImageError
 
 Array = np.ndarray[Any, Any]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from contextlib import ExitStack, suppress
-from io import BytesIO
+from contextlib import ExitStack
 from math import isfinite
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+
+from .errors import UnreadableImageError, reason_of
+from .sources import canvas_pixels, is_canvas, is_single, open_stream
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,23 +25,24 @@ LONGEST_SIDE = 1000
 # What may be decoded, in pixels. In four bytes each that is 256 MB.
 MOST_PIXELS = 64_000_000
 
+# Formats that Pillow decodes itself, with the size in the file's head. All others are refused:
+# some run other programs (EPS) or hold a file of any format inside (IPTC, ICNS, ICO).
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "JPEG2000", "PPM", "TGA")
+# Known to Pillow from 11.3 on.
+_AVIF = "AVIF"
+
+# JPEG files of cameras with a preview, and HEIC files, have one main picture, which comes first.
+_WITH_PREVIEWS = ("MPO", "HEIF")
+
 _ORIENTATION = 0x0112
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 _ON_ITS_SIDE = (5, 6, 7, 8)
 _DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _CLEAR = ("RGBA", "RGBa", "LA", "La", "PA")
-# Formats that Pillow hands over to another program.
-_FOREIGN = ("EPS", "WMF")
+
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 _OPENING = Lock()
-
-
-class UnreadableImageError(ValueError):
-    """A picture could not be read as one handwritten digit.
-
-    Raised for files that hold no picture, or a broken or a huge one, and for pictures without a
-    readable digit: blank ones, noise, several digits side by side. The message names the picture
-    and the reason.
-    """
 
 
 def decode(source: Any) -> Image:
@@ -48,30 +50,32 @@ def decode(source: Any) -> Image:
 
     Parameters
     ----------
-    source : str, path-like, bytes, binary file object, PIL.Image.Image or array-like
-        Arrays have the shape (height, width), or (height, width, channels) with 1 (grey),
-        3 (RGB) or 4 channels (RGBA). Files are read from their beginning and left open.
+    source : str, path-like, bytes, binary file object, PIL.Image.Image, mapping or array-like
+        A string is a path or a data URL. Arrays have the shape (height, width), or (height,
+        width, channels) or (channels, height, width) with 1 (grey), 3 (RGB) or 4 channels (RGBA).
+        A mapping has the fields of a browser's ImageData. Files are read from their beginning
+        and left open.
 
     Returns
     -------
     PIL.Image.Image
         In mode L, RGB or RGBA, turned as its EXIF data say, no side longer than LONGEST_SIDE.
-        A new image, or the one that was given if nothing was to be done.
+        A new image, or the given one if there was nothing to do.
 
     Raises
     ------
     UnreadableImageError
-        If there is no picture in it, or one of more than MOST_PIXELS.
+        If there is no picture in it, several pages, or more than MOST_PIXELS.
     """
     return decode_sized(source)[0]
 
 
 def decode_sized(source: Any) -> tuple[Image, tuple[int, int]]:
-    """Decode a picture, and tell how large it was.
+    """Decode a picture, and return its size before it was reduced.
 
     Parameters
     ----------
-    source : str, path-like, bytes, binary file object, PIL.Image.Image or array-like
+    source : str, path-like, bytes, binary file object, PIL.Image.Image, mapping or array-like
         As for `decode`.
 
     Returns
@@ -86,24 +90,21 @@ def decode_sized(source: Any) -> tuple[Image, tuple[int, int]]:
     UnreadableImageError
         As for `decode`.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if isinstance(source, Image.Image):
         return _guarded(source, source.size)
-    if isinstance(source, (list, tuple)) or hasattr(source, "__array__"):
+    if is_canvas(source):
+        source = canvas_pixels(source)
+    if isinstance(source, np.ndarray) and source.ndim == 0:
+        source = source.item()
+    is_array = isinstance(source, (list, tuple)) or hasattr(source, "__array__")
+    if is_array and not is_single(source):
         image = image_of(_as_array(source))
         return _bounded(image), image.size
     with ExitStack() as stack:
-        stream = _stream(source, stack)
-        try:
-            image = _opened(stream)
-        except UnidentifiedImageError as error:
-            raise UnreadableImageError("holds no picture of a known format") from error
-        except Exception as error:
-            # Broken files make decoders raise anything, and Pillow's guard against
-            # decompression bombs is a warning that filters may turn into an exception.
-            raise UnreadableImageError(f"cannot be opened: {_told(error)}") from error
-        stack.enter_context(image)
+        stream = open_stream(source, stack)
+        image = stack.enter_context(_opened(stream))
         size = image.size
         image.draft(None, _draft_size(size))
         return _guarded(image, size)
@@ -114,7 +115,8 @@ def image_of(pixels: Array) -> Image:
 
     Parameters
     ----------
-    pixels : ndarray of shape (height, width) or (height, width, channels)
+    pixels : ndarray of shape (height, width), (height, width, channels) or (channels, height, \
+            width)
         With 1, 3 or 4 channels.
 
     Returns
@@ -124,14 +126,18 @@ def image_of(pixels: Array) -> Image:
     """
     from PIL import Image
 
+    shape = pixels.shape
+    if pixels.ndim == 3 and shape[2] not in (1, 3, 4) and shape[0] in (1, 3, 4):
+        pixels = np.moveaxis(pixels, 0, 2)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
-    elif pixels.ndim == 3 and pixels.shape[0] == 1:
-        pixels = pixels[0]
     if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):
+        flat = " Flat rows of pixels need no reading: classifiers take them as they are." if (
+            pixels.ndim == 1
+        ) else ""
         raise UnreadableImageError(
-            f"got an array of shape {pixels.shape}, expected (height, width) or (height, width, "
-            "channels) with 1, 3 or 4 channels"
+            f"got an array of shape {shape}, expected (height, width) or (height, width, "
+            f"channels) with 1, 3 or 4 channels.{flat}".rstrip(".")
         )
     _check_size(pixels.shape[1], pixels.shape[0])
     return Image.fromarray(as_bytes(pixels))
@@ -175,50 +181,80 @@ def _as_array(source: Any) -> Array:
     try:
         return np.asarray(source)
     except Exception as error:
-        raise UnreadableImageError(f"is no array of numbers: {_told(error)}") from error
-
-
-def _stream(source: Any, stack: ExitStack) -> BinaryIO:
-    """Something to read bytes from; closed by the stack only if it was opened here."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return BytesIO(source)
-    if isinstance(source, (str, os.PathLike)):
-        if os.path.isdir(source):
-            raise UnreadableImageError("is a folder, expected a file")
-        try:
-            return stack.enter_context(open(source, "rb"))
-        except (OSError, ValueError) as error:
-            raise UnreadableImageError(f"cannot be opened: {_told(error)}") from error
-    if not hasattr(source, "read"):
-        raise UnreadableImageError(
-            f"got {type(source).__name__}, expected a path, bytes, a file object, a PIL image or "
-            "an array"
-        )
-    try:
-        with suppress(AttributeError, OSError):
-            source.seek(0)
-        content = source.read()
-    except Exception as error:
-        raise UnreadableImageError(f"cannot be read: {_told(error)}") from error
-    if not isinstance(content, bytes):
-        raise UnreadableImageError("got a file object in text mode, expected one in binary mode")
-    return BytesIO(content)
+        raise UnreadableImageError(f"is no array of numbers: {reason_of(error)}") from error
 
 
 def _opened(stream: BinaryIO) -> Image:
-    """The picture in a stream, its size not yet judged: Pillow's limit is above our own."""
-    from PIL import Image
+    """The picture in a stream; only its head has been read."""
+    from PIL import Image, UnidentifiedImageError
 
-    # One thread at a time, so that each puts back the filters that were there before all of them.
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(stream)
+    head = stream.read(64)
+    stream.seek(0)
+    try:
+        formats: tuple[str, ...] = _FORMATS
+        if head[4:8] == b"ftyp" and b"avi" in head[8:32]:
+            formats = (_AVIF,)
+        elif head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
+            return _opened_heic(stream)
+        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+            # Its decoder allocates the whole picture when it is opened.
+            _check_size(*_webp_size(head))
+        # One thread at a time, so that each restores the filters that were there before.
+        with _OPENING, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            return Image.open(stream, formats=formats)
+    except UnreadableImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError(f"holds no picture of a known format{_hint(head)}") from error
+    except Exception as error:
+        # Broken files make decoders raise anything.
+        raise UnreadableImageError(f"cannot be opened: {reason_of(error)}") from error
 
 
-def _told(error: BaseException) -> str:
-    """What an exception says, in one line without a full stop."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(str(reason).split()).rstrip(".")
+def _opened_heic(stream: BinaryIO) -> Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        raise UnreadableImageError(
+            "is a HEIC photograph, which needs the package pillow-heif: pip install "
+            '"skdigits[heic]"'
+        ) from None
+    image: Image = HeifImageFile(stream)
+    return image
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """Width and height in the first bytes of a WebP file [1]_; 1 × 1 for broken files.
+
+    References
+    ----------
+    .. [1] "WebP Container Specification", https://developers.google.com/speed/webp/docs.
+    """
+    kind, data = head[12:16], head[20:]
+
+    def number(start: int, n_bytes: int) -> int:
+        return int.from_bytes(data[start : start + n_bytes], "little")
+
+    if kind == b"VP8X":
+        return number(4, 3) + 1, number(7, 3) + 1
+    if kind == b"VP8L":
+        return (number(1, 4) & 0x3FFF) + 1, (number(1, 4) >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        return max(number(6, 2) & 0x3FFF, 1), max(number(8, 2) & 0x3FFF, 1)
+    return 1, 1
+
+
+def _hint(head: bytes) -> str:
+    """Advice for well-known formats that are not read."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith(b"%pdf"):
+        return ": it is a PDF document, convert its page to PNG first"
+    if start.startswith((b"<svg", b"<?xml", b"<!doctype svg")):
+        return ": it looks like an SVG drawing, convert it to PNG first"
+    if start.startswith((b"%!ps", b"\xc5\xd0\xd3\xc6")):
+        return ": it is in the format EPS, convert it to PNG first"
+    return f" ({', '.join(_FORMATS)})"
 
 
 def _draft_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -228,17 +264,35 @@ def _draft_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def _guarded(image: Image, size: tuple[int, int]) -> tuple[Image, tuple[int, int]]:
     """The image in eight bits, upright, bounded, and its size; decoders' exceptions as our own."""
-    if image.format in _FOREIGN:
-        raise UnreadableImageError(f"is in the format {image.format}, which is not read here")
+    if image.format not in (None, _AVIF, *_FORMATS, *_WITH_PREVIEWS):
+        raise UnreadableImageError(
+            f"is in the format {image.format}, expected one of {', '.join(_FORMATS)}"
+        )
     _check_size(*image.size)
     try:
+        _check_parts(image, size)
+        if image.format not in _WITH_PREVIEWS and getattr(image, "is_animated", False):
+            raise UnreadableImageError(
+                f"has {getattr(image, 'n_frames', 'several')} pages, expected one: give each as a "
+                "picture, [page.copy() for page in PIL.ImageSequence.Iterator(image)]"
+            )
         orientation = _orientation(image)
         upright = _upright(_bounded(eight_bits(image)), orientation)
         return upright, size[::-1] if orientation in _ON_ITS_SIDE else size
     except UnreadableImageError:
         raise
     except Exception as error:
-        raise UnreadableImageError(f"is broken: {_told(error)}") from error
+        raise UnreadableImageError(f"is broken: {reason_of(error)}") from error
+
+
+def _check_parts(image: Image, size: tuple[int, int]) -> None:
+    """Refuse what a decoder would hold in memory beside the picture itself."""
+    if image.info.get("progressive"):
+        # All coefficients, whatever size is asked for.
+        _check_size(*size)
+    tags = getattr(image, "tag_v2", {})
+    if _TILE_WIDTH in tags and _TILE_LENGTH in tags:
+        _check_size(int(tags[_TILE_WIDTH]), int(tags[_TILE_LENGTH]))
 
 
 def _check_size(width: int, height: int) -> None:
@@ -279,15 +333,12 @@ def _orientation(image: Image) -> int:
 
 
 def _upright(image: Image, orientation: int) -> Image:
-    from PIL.Image import Transpose
+    from PIL import Image as pillow
+    from PIL import ImageOps
 
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    return image.transpose(turns[orientation]) if orientation in turns else image
+    if not 2 <= orientation <= 8:
+        return image
+    # Without the other EXIF entries, of which some may be broken.
+    bare = pillow.fromarray(np.asarray(image))
+    bare.getexif()[_ORIENTATION] = orientation
+    return ImageOps.exif_transpose(bare)

@@ -13,7 +13,8 @@ from scipy.ndimage import minimum_filter
 from .background import Contrast, border_of, contrast, local_contrast
 from .binarization import amount_of, find_ink, holds_square, sheet_of
 from .brightness import brightness
-from .decoding import UnreadableImageError, decode
+from .decoding import decode, image_of
+from .errors import UnreadableImageError
 from .mnist_form import SIDE, cropped, is_in_form, to_form
 from .stroke_width import outline
 from .strokes import digit_of

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import find_objects, label, maximum_filter
 
 from .binarization import NEIGHBOURS
-from .decoding import UnreadableImageError
+from .errors import UnreadableImageError
 from .lines import level_lines, without_lines
 from .marks import is_bar, is_frame, without_hairs, without_rules
 
