@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from skdigits import Augmentation, DigitANNClassifier, PixelScaler
+from skdigits._activations import ACTIVATIONS
 from skdigits._atomic import write_atomically
+from skdigits._network import Network
 from skdigits._packed_network import read_network, write_network
 from skdigits.datasets import fetch_mnist
 
@@ -93,6 +96,37 @@ def with_flag(row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return to_form(np.asarray(image, np.float32) / 255).ravel()
 
 
+def undecided_on_blank_rows(network: Network, X: np.ndarray) -> Network:
+    """The network with equal probabilities for a row without ink.
+
+    Biases alone would be taken for a 1 with 99.9 %. In each hidden layer the unit with the least
+    influence is replaced by one that is active only for a row of zeros; the last one cancels the
+    logits that such a row has.
+    """
+    layers = replace(network, blur=0.0).layers(scaled_input=True)
+    kernels = [kernel.copy() for kernel in layers[::2]]
+    biases = [bias.copy() for bias in layers[1::2]]
+    h, active, previous = X / np.float32(255), 0.0, slice(None)
+    for i in range(len(kernels) - 1):
+        h = ACTIVATIONS[network.activation](h @ kernels[i] + biases[i])
+        following = kernels[i + 1]
+        unit = int((h.std(axis=0) * np.linalg.norm(following, axis=1)).argmin())
+        biases[i + 1] += h[:, unit].mean() * following[unit]
+        h[:, unit] = following[unit] = kernels[i][:, unit] = 0
+        # All other rows have more ink than two white pixels.
+        kernels[i][previous, unit] = -24 if i == 0 else 3
+        biases[i][unit] = 8 if i == 0 else 0
+        active = 8 if i == 0 else 3 * active
+        previous = unit
+    # A row of zeros activates the new units and, by their biases, all others.
+    h = np.zeros((1, X.shape[1]), np.float32)
+    for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
+        h = ACTIVATIONS[network.activation](h @ kernel + bias)
+    kernels[-1][previous] = -(h @ kernels[-1] + biases[-1])[0] / active
+    arrays = {"kernels": tuple(kernels), "biases": tuple(biases)}
+    return replace(network, **arrays, norms=None, input_scale=1.0, temperature=1.0)
+
+
 def main(path: str, **changes: object) -> None:
     X, y = fetch_mnist(subset="train", return_X_y=True)
     X_test, y_test = fetch_mnist(subset="test", return_X_y=True)
@@ -115,7 +149,8 @@ def main(path: str, **changes: object) -> None:
             for name, values in classifier.history_.items()
         },
     }
-    write_atomically(path, lambda file: write_network(file, classifier._network, about))
+    network = undecided_on_blank_rows(classifier._network, X[:20_000])
+    write_atomically(path, lambda file: write_network(file, network, about))
     with open(path, "rb") as file:
         stored, _ = read_network(file)
     for name, network in (("float32", classifier._network), ("8 bits", stored)):

@@ -37,6 +37,14 @@ def test_accuracy_on_the_whole_test_set(model, mnist_home):
     assert model.score(X, y) > 0.994
 
 
+def test_row_without_ink_has_equal_probabilities(model, sample):
+    probabilities = model.predict_proba(np.zeros((2, 784), np.uint8))
+    assert probabilities.max() < 0.15
+    X, _ = sample
+    faintest = X[X.sum(axis=1).argsort()[:20]]
+    assert model.predict_proba(faintest).max(axis=1).min() > 0.5
+
+
 def test_pretrained_pipeline_can_be_saved(model, sample, tmp_path):
     assert model.classes_.tolist() == list("0123456789")
     assert model.n_features_in_ == 784

@@ -10,8 +10,7 @@ from scipy.ndimage import find_objects, label, maximum_filter
 
 from .._pictures.background import Contrast, median
 from .._pictures.binarization import NEIGHBOURS
-from .._pictures.lines import Line, level_lines, without_lines, zone_of
-from .._pictures.marks import is_bar, is_frame
+from .._pictures.lines import Line, is_bar, is_frame, level_lines, without_lines, zone_of
 from .._pictures.stroke_width import stroke_width
 
 Array = np.ndarray[Any, Any]

@@ -12,10 +12,10 @@ from scipy.ndimage import find_objects
 from .._pictures.background import Contrast
 from .._pictures.binarization import amount_of
 from .._pictures.decoding import decode_sized
-from .._pictures.errors import UnreadableImageError
 from .._pictures.digit_reader import ink_in
-from .._pictures.sources import name_of
+from .._pictures.errors import UnreadableImageError, unreadable_on_error
 from .._pictures.mnist_form import SIDE
+from .._pictures.sources import name_of
 from .form_lines import without_fields
 from .hypotheses import Hypothesis, best_path, hypotheses, worth
 from .segment_scores import log_odds, views
@@ -151,8 +151,9 @@ def read_number(image: Any, model: Any = None) -> Number:
 
 def _read(source: Any, model: Any) -> Number:
     """The digits in a picture."""
-    image, size = decode_sized(source)
-    ways = ways_to_cut(image)
+    with unreadable_on_error():
+        image, size = decode_sized(source)
+        ways = ways_to_cut(image)
     likely = ways.likely
     rows = np.array([hypothesis.form for hypothesis in likely]).reshape(-1, SIDE * SIDE)
     probabilities = np.asarray(model.predict_proba(rows))

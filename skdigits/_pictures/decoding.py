@@ -96,7 +96,7 @@ def decode_sized(source: Any) -> tuple[Image, tuple[int, int]]:
         return _guarded(source, source.size)
     if is_canvas(source):
         source = canvas_pixels(source)
-    if isinstance(source, np.ndarray) and source.ndim == 0:
+    if isinstance(source, np.ndarray) and source.size == 1 and source.dtype.kind in "OUS":
         source = source.item()
     is_array = isinstance(source, (list, tuple)) or hasattr(source, "__array__")
     if is_array and not is_single(source):
@@ -132,9 +132,11 @@ def image_of(pixels: Array) -> Image:
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.ndim != 2 and not (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):
-        flat = " Flat rows of pixels need no reading: classifiers take them as they are." if (
-            pixels.ndim == 1
-        ) else ""
+        flat = (
+            " Flat rows of pixels need no reading: classifiers take them as they are."
+            if (pixels.ndim == 1)
+            else ""
+        )
         raise UnreadableImageError(
             f"got an array of shape {shape}, expected (height, width) or (height, width, "
             f"channels) with 1, 3 or 4 channels.{flat}".rstrip(".")
@@ -220,7 +222,7 @@ def _opened_heic(stream: BinaryIO) -> Image:
             "is a HEIC photograph, which needs the package pillow-heif: pip install "
             '"skdigits[heic]"'
         ) from None
-    image: Image = HeifImageFile(stream)
+    image: Image = HeifImageFile(stream)  # type: ignore[no-untyped-call]
     return image
 
 

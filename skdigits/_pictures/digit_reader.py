@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,10 @@ from scipy.ndimage import minimum_filter
 from .background import Contrast, border_of, contrast, local_contrast
 from .binarization import amount_of, find_ink, holds_square, sheet_of
 from .brightness import brightness
-from .decoding import decode, image_of
-from .errors import UnreadableImageError
+from .decoding import as_bytes, decode
+from .errors import UnreadableImageError, unreadable_on_error
 from .mnist_form import SIDE, cropped, is_in_form, to_form
+from .sources import is_single, name_of
 from .stroke_width import outline
 from .strokes import digit_of
 
@@ -39,6 +39,12 @@ _SHADOW = 0.3
 # The strokes of a digit are at most so many times as long as it is high.
 _LONGEST_STROKES = 9.0
 
+# Arrays of rows are recognised by the first few.
+_FEW_ROWS = 20
+
+# Channels of one picture are correlated more closely than two handwritten digits.
+_SAME_PICTURE = 0.95
+
 
 def read_digit_images(images: Any, errors: str = "raise") -> Array:
     """Read pictures of single handwritten digits into MNIST's form.
@@ -49,13 +55,17 @@ def read_digit_images(images: Any, errors: str = "raise") -> Array:
 
     Parameters
     ----------
-    images : path, bytes, binary file object, PIL image or array, or an iterable of such
-        One picture or many, of any kinds mixed. Arrays are pictures of shape (height, width) or
-        (height, width, channels) with 3 (RGB) or 4 channels (RGBA) and of any numeric dtype; an
-        array with one more axis in front is many pictures.
+    images : path, data URL, bytes, binary file object, PIL image, array or ImageData, or an \
+            iterable of such
+        One picture or many, of any kinds mixed. Files are PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF,
+        JPEG 2000, PPM or TGA, and HEIC with pillow-heif (``pip install "skdigits[heic]"``), with
+        one page each. Arrays and tensors are pictures of shape (height, width), (height, width,
+        channels) or (channels, height, width) with 1 (grey), 3 (RGB) or 4 channels (RGBA) and of
+        any numeric dtype; an array with one more axis in front is many pictures. A browser's
+        ImageData is a dict with the keys "data", "width" and "height".
     errors : {"raise", "warn", "ignore"}, default="raise"
         What to do about a picture in which no single digit can be read: raise an
-        UnreadableImageError, or give a row of zeros, with or without a UserWarning that names
+        UnreadableImageError, or return a row of zeros, with or without a UserWarning that names
         the picture and the reason.
 
     Returns
@@ -69,7 +79,8 @@ def read_digit_images(images: Any, errors: str = "raise") -> Array:
         With ``errors="raise"``, if a file cannot be read, holds no picture or one that is too
         large (more than 64 million pixels), or if a picture holds no digit or several.
     ValueError
-        If `errors` is none of the three words.
+        If `errors` is none of the three words, or if `images` is an array of flat rows, which
+        need no reading.
 
     See Also
     --------
@@ -122,6 +133,11 @@ def read_one(source: Any) -> Array:
     """
     if isinstance(source, np.ndarray) and source.dtype == np.uint8 and is_in_form(source):
         return source.copy()
+    with unreadable_on_error():
+        return _read(source)
+
+
+def _read(source: Any) -> Array:
     image = decode(source)
     if image.mode == "L" and image.size == (SIDE, SIDE):
         pixels = np.array(image)
@@ -228,16 +244,16 @@ def _box(mask: Array) -> tuple[int, int, int, int]:
 
 def _each(images: Any) -> Iterator[Any]:
     """The pictures one by one, of one or many."""
-    single = isinstance(images, (str, bytes, bytearray, memoryview, os.PathLike))
-    if single or hasattr(images, "read") or _is_pil(images):
+    if is_single(images) or _is_pil(images):
         yield images
         return
     if hasattr(images, "__array__"):
         images = np.asarray(images)
-        colours = images.ndim == 3 and images.shape[2] in (1, 3, 4)
-        if images.ndim == 2 or colours or (images.ndim < 2 and images.dtype.kind not in "OUS"):
+        if _is_one_picture(images):
+            _check_no_rows(images)
             yield images
             return
+        _check_no_channels(images)
     if not isinstance(images, Iterable):
         raise TypeError(
             f"Got {type(images).__name__}, expected paths, bytes, file objects, PIL images or "
@@ -246,15 +262,46 @@ def _each(images: Any) -> Iterator[Any]:
     yield from images
 
 
+def _is_one_picture(array: Array) -> bool:
+    if array.ndim < 2:
+        return array.ndim == 0 or array.dtype.kind not in "OUS"
+    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+
+
+def _check_no_rows(array: Array) -> None:
+    """Refuse rows of MNIST's pixels, which would be read as one wide picture."""
+    if array.ndim != 2 or array.shape[1] != SIDE * SIDE or array.dtype.kind not in "buif":
+        return
+    some = array[:_FEW_ROWS].reshape(-1, SIDE, SIDE)
+    if not np.isfinite(some).all():
+        return
+    if len(array) < SIDE or np.mean([is_in_form(as_bytes(row)) for row in some]) > 0.5:
+        raise ValueError(
+            f"Got an array of shape {array.shape}, expected pictures: rows of 784 pixels in "
+            "MNIST's format need no reading. Pass them to the classifier as they are, or "
+            "X.reshape(-1, 28, 28) for pictures of another format."
+        )
+
+
+def _check_no_channels(array: Array) -> None:
+    """Refuse three or four pictures that are likely to be the channels of one."""
+    if array.ndim != 3 or len(array) not in (3, 4) or array.dtype.kind not in "buif":
+        return
+    step = max(1, max(array.shape[1:]) // 200)
+    flat = array[:, ::step, ::step].reshape(len(array), -1).astype(np.float64)
+    if array.shape[1:] == (SIDE, SIDE) and all(map(is_in_form, array)):
+        return
+    flat -= flat.mean(axis=1, keepdims=True)
+    lengths = np.maximum(np.linalg.norm(flat, axis=1), 1e-12)
+    alike = flat @ flat.T / np.outer(lengths, lengths) - np.eye(len(flat))
+    if alike.max() > _SAME_PICTURE:
+        raise UnreadableImageError(
+            f"Got an array of shape {array.shape}, expected pictures that differ: these are "
+            "likely to be the channels of one picture. Pass np.moveaxis(array, 0, -1) for one "
+            "picture, or list(array) for several."
+        )
+
+
 def _is_pil(image: Any) -> bool:
     # Asked without importing Pillow, which who has one has done.
     return any(kind.__module__ == "PIL.Image" for kind in type(image).__mro__)
-
-
-def name_of(source: Any, index: int = 0) -> str:
-    """What messages call a picture."""
-    path = source if isinstance(source, (str, os.PathLike)) else None
-    path = path or getattr(source, "filename", None) or getattr(source, "name", None)
-    if isinstance(path, (str, os.PathLike)) and str(path):
-        return str(path)
-    return f"picture {index} ({type(source).__name__})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from .._text import printable
 
 # Messages are shown in terminals, tables and logs.
@@ -15,6 +18,17 @@ class UnreadableImageError(ValueError):
     readable digit: blank ones, noise, several digits side by side. The message names the picture
     and the reason.
     """
+
+
+@contextmanager
+def unreadable_on_error() -> Iterator[None]:
+    """Convert any exception from reading one picture, so that the others are still read."""
+    try:
+        yield
+    except UnreadableImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImageError(f"cannot be read: {reason_of(error)}") from error
 
 
 def reason_of(error: BaseException) -> str:

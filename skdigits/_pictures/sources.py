@@ -90,19 +90,24 @@ def _open_file(path: str | os.PathLike[str], stack: ExitStack) -> BinaryIO:
     try:
         # Opening a named pipe blocks, and opening a device may start something.
         _check_regular(os.stat(path))
-        stream = stack.enter_context(open(path, "rb", opener=_open_without_blocking))
-        status = os.fstat(stream.fileno())
-        _check_regular(status)
+        return stack.enter_context(open(path, "rb", opener=_open_checked))
     except UnreadableImageError:
         raise
     except (OSError, ValueError) as error:
         raise UnreadableImageError(f"cannot be opened: {reason_of(error)}") from error
-    _check_length(status.st_size)
-    return stream
 
 
-def _open_without_blocking(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def _open_checked(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    try:
+        status = os.fstat(descriptor)
+        # The path may name another file than it did a moment ago.
+        _check_regular(status)
+        _check_length(status.st_size)
+    except UnreadableImageError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _check_regular(status: os.stat_result) -> None:

@@ -10,8 +10,7 @@ from scipy.ndimage import find_objects, label, maximum_filter
 
 from .binarization import NEIGHBOURS
 from .errors import UnreadableImageError
-from .lines import level_lines, without_lines
-from .marks import is_bar, is_frame, without_hairs, without_rules
+from .lines import is_bar, is_frame, level_lines, without_hairlines, without_lines, without_rules
 
 Array = np.ndarray[Any, Any]
 
@@ -78,7 +77,7 @@ def digit_of(mask: Array) -> Array:
     UnreadableImageError
         If there are several digits, or nothing but scattered specks.
     """
-    mask = without_hairs(without_rules(mask))
+    mask = without_hairlines(without_rules(mask))
     labels = _pieces(mask)
     parts = _without_frames(_parts(labels), labels)
     parts = _without_edges(parts, labels)
@@ -92,7 +91,10 @@ def digit_of(mask: Array) -> Array:
     group = _without_underline(group, labels)
     kept = np.zeros(int(labels.max()) + 1, bool)
     kept[[part.number for part in group]] = True
-    return _without_joined_underline(_without_dots(kept[labels], main.size))
+    digit = _without_dots(kept[labels], main.size)
+    if not digit.any():
+        raise UnreadableImageError("holds no digit: there are nothing but specks")
+    return _without_joined_underline(digit)
 
 
 def _pieces(mask: Array) -> Array:
