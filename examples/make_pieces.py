@@ -24,8 +24,8 @@ from PIL import Image
 
 from skdigits import DigitANNClassifier
 from skdigits._atomic import write_atomically
-from skdigits._number.reader import Ways, ways_to_cut
-from skdigits._number.segment_scores import NONE, views
+from skdigits._number.reader import Lattice, segmentation_lattice
+from skdigits._number.segment_scores import NONE, segment_features
 from skdigits._packed_network import read_network, write_network
 from skdigits.datasets import fetch_mnist
 from skdigits.preprocessing import UnreadableImageError
@@ -53,22 +53,24 @@ PARAMS = {
 WHOLE, PART = 0.82, 0.72
 
 
-def shares(line: Line, ways: Ways) -> tuple[np.ndarray, np.ndarray]:
+def shares(line: Line, lattice: Lattice) -> tuple[np.ndarray, np.ndarray]:
     """For each hypothesis its digit, from 0, and how well it holds that digit's ink alone."""
-    places = []
-    for axis, corner in ((0, ways.corner[1]), (1, ways.corner[0])):
-        middle = np.arange(ways.owners.shape[axis]) * ways.factor + ways.factor // 2 + corner
+    places, owners = [], lattice.owners
+    for axis, corner in ((0, lattice.corner[1]), (1, lattice.corner[0])):
+        middle = (
+            np.arange(lattice.owners.shape[axis]) * lattice.factor + lattice.factor // 2 + corner
+        )
         places.append(np.clip(middle, 0, line.owners.shape[axis] - 1))
     truth = line.owners[np.ix_(*places)]
-    n_pieces, n_labels = len(ways.pieces.boxes), int(line.owners.max()) + 1
-    both = (ways.owners >= 0) & (truth > 0)
-    index = ways.owners[both] * n_labels + truth[both]
+    n_pieces, n_labels = len(lattice.pieces.boxes), int(line.owners.max()) + 1
+    both = (owners >= 0) & (truth > 0)
+    index = owners[both] * n_labels + truth[both]
     ink = np.bincount(index, minlength=n_pieces * n_labels).reshape(n_pieces, n_labels)
     whole = np.maximum(ink.sum(axis=0), 0.7 * np.bincount(truth.ravel(), minlength=n_labels))
     # Remains of lines and boxes count as another's ink.
-    ink[:, 0] = np.bincount(ways.owners[ways.owners >= 0], minlength=n_pieces) - ink.sum(axis=1)
+    ink[:, 0] = np.bincount(owners[owners >= 0], minlength=n_pieces) - ink.sum(axis=1)
     ink[:, 0] = np.where(ink[:, 0] > 0.5 * ink.sum(axis=1), ink[:, 0], 0)
-    held = np.array([ink[found.start : found.stop].sum(axis=0) for found in ways.likely])
+    held = np.array([ink[found.start : found.stop].sum(axis=0) for found in lattice.hypotheses])
     digits = 1 + held[:, 1:].argmax(axis=1)
     own = held[np.arange(len(held)), digits]
     total = np.maximum(held.sum(axis=1), 1)
@@ -86,12 +88,12 @@ def gathered(
         indices = rng.integers(len(X), size=rng.integers(3, 9))
         line = Line(*compose(X[indices], kind, paper, rng), indices, kind, paper)
         try:
-            ways = ways_to_cut(Image.fromarray(line.picture))
+            lattice = segmentation_lattice(Image.fromarray(line.picture))
         except UnreadableImageError:
             continue
-        digits, share = shares(line, ways)
+        digits, share = shares(line, lattice)
         sure = (share >= WHOLE) | (share < PART)
-        rows = views(ways.pieces, ways.likely, ways.amount, ways.owners, ways.height)
+        rows = segment_features(*lattice[:5])
         seen.append(rows[sure])
         labels.append(np.where(share >= WHOLE, y[indices][digits], NONE)[sure])
     return np.concatenate(seen), np.concatenate(labels)

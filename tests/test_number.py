@@ -17,10 +17,10 @@ from scipy import ndimage
 
 from skdigits import load_pretrained
 from skdigits._cli import main
-from skdigits._number.hypotheses import Hypothesis, best_path, hypotheses, worth
+from skdigits._number.hypotheses import Hypothesis, best_path, hypothesis_scores, segment_hypotheses
 from skdigits._number.reader import on_line
-from skdigits._number.segment_scores import log_odds, views
-from skdigits._number.segmentation import cut, in_pieces
+from skdigits._number.segment_scores import log_odds, segment_features
+from skdigits._number.segmentation import cut, oversegmented
 from skdigits._pictures.decoding import decode_sized
 from skdigits._pictures.lines import runs_down
 from skdigits.datasets import load_mnist_sample
@@ -187,9 +187,9 @@ def test_most_pairs_and_triples_that_touch_are_read():
 def test_one_whole_digit_is_told_from_halves_and_pairs():
     pairs = np.pad(ink_of("38")[0], 20).astype(np.float32)
     labels = ndimage.label(pairs > 0.5)[0]
-    pieces = in_pieces(labels, pairs, 60)
-    found = hypotheses(pieces, pairs, pieces.owners, 60)
-    odds = log_odds(views(pieces, found, pairs, pieces.owners, 60))
+    pieces = oversegmented(labels, pairs, 60)
+    found = segment_hypotheses(pieces, pairs, pieces.owners, 60)
+    odds = log_odds(segment_features(pieces, found, pairs, pieces.owners, 60))
     where = {(h.box[0], h.box[2]): value for h, value in zip(found, odds, strict=True)}
     ends = [(box[1].start, box[1].stop) for box in ndimage.find_objects(labels)]
     assert min(where[end] for end in ends) > 0
@@ -219,11 +219,11 @@ def test_a_single_hypothesis_needs_no_network_of_wholes(monkeypatch):
     assert read_number(on_paper(np.ones((60, 6)))).text == "1"
 
 
-def test_doubts_about_wholes_count_up_to_a_limit():
+def test_log_odds_in_scores_are_bounded():
     sure = np.array([1.0, 1.0])
-    worths = worth(sure, np.array([50.0, 0.0]))
-    np.testing.assert_allclose(worths[0] - worths[1], 4 + np.log(2), atol=1e-6)
-    low = worth(sure, np.array([-1000.0, -2000.0]))
+    scores = hypothesis_scores(sure, np.array([50.0, 0.0]))
+    np.testing.assert_allclose(scores[0] - scores[1], 4 + np.log(2), atol=1e-6)
+    low = hypothesis_scores(sure, np.array([-1000.0, -2000.0]))
     assert np.isfinite(low).all()
     assert low[0] == low[1]
 
@@ -331,16 +331,16 @@ def test_a_cut_takes_the_thinnest_place():
 def test_pieces_in_order_of_place():
     labels = np.zeros((40, 90), int)
     labels[:, 60:66], labels[:, 10:16], labels[5:35, 30:40] = 1, 2, 3
-    pieces = in_pieces(labels, (labels > 0).astype(np.float32), 40)
+    pieces = oversegmented(labels, (labels > 0).astype(np.float32), 40)
     np.testing.assert_array_equal(pieces.boxes[:, 0], [10, 30, 60])
     np.testing.assert_array_equal(pieces.masses, [240, 300, 240])
-    np.testing.assert_array_equal(pieces.severed, 0)
+    np.testing.assert_array_equal(pieces.cut_ink, 0)
 
 
 def test_the_best_path_weighs_cuts_against_probabilities():
     labels = np.zeros((40, 60), int)
     labels[:, 5:11], labels[:, 30:36] = 1, 2
-    pieces = in_pieces(labels, (labels > 0).astype(np.float32), 40)
+    pieces = oversegmented(labels, (labels > 0).astype(np.float32), 40)
     spans = [(0, 1), (1, 2), (0, 2)]
     found = [Hypothesis(*span, 0.0, (0, 0, 1, 1), np.zeros((28, 28))) for span in spans]
     apart, together = np.array([-0.1, -0.1, -3.0]), np.array([-2.0, -2.0, -0.1])

@@ -49,7 +49,7 @@ _MOST_PAIRED = 8
 _LOWEST = 14
 
 
-def without_fields(mask: Array, contrast: Contrast) -> Array:
+def without_form_lines(mask: Array, contrast: Contrast) -> Array:
     """The ink without guide lines, underlines, ruling, frames and the boxes of a form.
 
     Lines from left to right through all the writing go first; no stroke of a number is as long.
@@ -121,7 +121,7 @@ def _longer_than_digits(mask: Array, lines: list[Line], columns: slice) -> bool:
 
 
 def _extent(mask: Array) -> tuple[slice, slice]:
-    """The rows and columns in which there is any ink worth the name."""
+    """The rows and columns of all parts that are not small."""
     boxes = find_objects(label(mask, NEIGHBOURS)[0])
     sizes = np.array([max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
     large = [box for box, size in zip(boxes, sizes, strict=True) if size >= 0.15 * sizes.max()]

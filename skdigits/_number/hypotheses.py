@@ -1,4 +1,4 @@
-"""Decides which pieces of ink make up which digit."""
+"""Segmentation hypotheses, their scores and the best path through them."""
 
 from __future__ import annotations
 
@@ -21,35 +21,34 @@ _WIDEST = 1.5
 # No digit is lower, in heights of a digit; commas are.
 _LOWEST = 0.4
 
-# Log probabilities below this one are taken for it: some digits are written that badly.
+# Lower bound of log probabilities: some digits are badly written.
 _LEAST = -7.0
 
-# The log-odds of being one whole digit count at most so much for a digit or against it. Whole
-# ones are worth more than nothing, or the best path would be that of the fewest digits.
+# Limit of the log-odds of being one whole digit. Whole digits have positive scores, since the
+# best path would be that of the fewest digits otherwise.
 _MOST_ODDS = 4.0
 
-# What is read is worth what `worth` says, less these costs:
-# for each height of a digit of ink that was cut through,
+# Costs, subtracted from the scores. Lengths are in heights of a digit.
+# Ink that was cut through, and any cut:
 _CUT = 2.0
-# for a cut at all,
 _CUT_AT_ALL = 0.5
-# for each height of a digit of paper inside a digit,
+# Paper inside a digit:
 _GAP = 25.0
-# for two tall parts in one digit that don't overlap,
+# Two tall parts in one digit that don't overlap:
 _TWO_TALL = 3.0
-# for each height of a digit that a digit is too low,
+# Height that a digit lacks:
 _LOW = 8.0
 _LOW_FROM = 0.75
-# for each height of a digit that a digit is too wide,
+# Width that a digit has too much:
 _WIDE = 10.0
 _WIDE_FROM = 0.95
-# and for leaving out a piece, at all and by its height.
+# Pieces that are left out, each and by their height:
 _LEFT_OUT = 2.0
 _LEFT_OUT_HEIGHT = 12.0
 
 
 class Hypothesis(NamedTuple):
-    """The pieces from `start` to before `stop` taken for one digit; `cost` speaks against it."""
+    """The pieces from `start` to before `stop` as one digit, with the cost of its shape."""
 
     start: int
     stop: int
@@ -58,7 +57,9 @@ class Hypothesis(NamedTuple):
     form: Array
 
 
-def hypotheses(pieces: Pieces, amount: Array, owners: Array, height: float) -> list[Hypothesis]:
+def segment_hypotheses(
+    pieces: Pieces, amount: Array, owners: Array, height: float
+) -> list[Hypothesis]:
     """Every run of neighbouring pieces that may be a digit.
 
     Parameters
@@ -97,7 +98,7 @@ def hypotheses(pieces: Pieces, amount: Array, owners: Array, height: float) -> l
 
 
 def _cost(pieces: Pieces, start: int, stop: int, height: float) -> float:
-    """What the geometry of some pieces says against their being one digit."""
+    """Cost of the shape of some pieces as one digit."""
     boxes = pieces.boxes[start:stop]
     low = _LOW_FROM - (boxes[:, 3].max() - boxes[:, 1].min()) / height
     wide = (boxes[:, 2].max() - boxes[:, 0].min()) / height - _WIDE_FROM
@@ -120,15 +121,15 @@ def _cost(pieces: Pieces, start: int, stop: int, height: float) -> float:
     return float(cost)
 
 
-def worth(probabilities: Array, log_odds: Array) -> Array:
-    """What reading hypotheses as a digit is worth.
+def hypothesis_scores(probabilities: Array, log_odds: Array) -> Array:
+    """Scores of hypotheses, as digits.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n_hypotheses,)
-        Of the digit that each is read as, given that it is one.
+        Probability of the predicted digit, given that the hypothesis is a digit.
     log_odds : ndarray of float, shape (n_hypotheses,)
-        Of its being one whole digit.
+        Log-odds that it is one whole digit.
 
     Returns
     -------
@@ -150,7 +151,7 @@ def best_path(pieces: Pieces, found: list[Hypothesis], scores: Array, height: fl
     pieces : Pieces
     found : list of Hypothesis
     scores : ndarray of float, shape (n_hypotheses,)
-        What `worth` says of each.
+        From `hypothesis_scores`.
     height : float
         Height of the digits in pixels.
 
@@ -168,18 +169,18 @@ def best_path(pieces: Pieces, found: list[Hypothesis], scores: Array, height: fl
     best = np.full(n_pieces + 1, -np.inf)
     best[0] = 0
     back: list[tuple[int, int]] = [(0, -1)] * (n_pieces + 1)
-    between = _CUT * pieces.severed + _CUT_AT_ALL * (pieces.severed > 0)
+    between = _CUT * pieces.cut_ink + _CUT_AT_ALL * (pieces.cut_ink > 0)
     by_stop: dict[int, list[int]] = {}
     for index, hypothesis in enumerate(found):
         by_stop.setdefault(hypothesis.stop, []).append(index)
     for stop in range(1, n_pieces + 1):
         tall = (pieces.boxes[stop - 1, 3] - pieces.boxes[stop - 1, 1]) / height
         left_out = best[stop - 1] - _LEFT_OUT - _LEFT_OUT_HEIGHT * tall
-        ways = [(left_out, (stop - 1, -1))]
+        candidates = [(left_out, (stop - 1, -1))]
         for index in by_stop.get(stop, []):
             start, _, cost = found[index][:3]
-            ways.append((best[start] + float(scores[index]) - cost, (start, index)))
-        value, back[stop] = max(ways)
+            candidates.append((best[start] + float(scores[index]) - cost, (start, index)))
+        value, back[stop] = max(candidates)
         best[stop] = value - between[stop]
     chosen = []
     stop = n_pieces

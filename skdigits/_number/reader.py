@@ -12,14 +12,14 @@ from scipy.ndimage import find_objects
 from .._pictures.background import Contrast
 from .._pictures.binarization import amount_of
 from .._pictures.decoding import decode_sized
-from .._pictures.digit_reader import ink_in
 from .._pictures.errors import UnreadableImageError, unreadable_on_error
 from .._pictures.mnist_form import SIDE
+from .._pictures.readings import ink_in
 from .._pictures.sources import name_of
-from .form_lines import without_fields
-from .hypotheses import Hypothesis, best_path, hypotheses, worth
-from .segment_scores import log_odds, views
-from .segmentation import Pieces, in_pieces, labelled, spread
+from .form_lines import without_form_lines
+from .hypotheses import Hypothesis, best_path, hypothesis_scores, segment_hypotheses
+from .segment_scores import log_odds, segment_features
+from .segmentation import Pieces, labelled, oversegmented, with_fringe
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,15 +70,15 @@ class Number:
         return self.probabilities.max(axis=1)
 
 
-class Ways(NamedTuple):
-    """All that may be a digit in a line.
+class Lattice(NamedTuple):
+    """The segmentation hypotheses of a line.
 
     `amount`, from 0 to 1, and `owners`, with the fringe, are those of a part of the picture that
     was reduced by `factor`; its left and top are at `corner`. Digits are `height` pixels high.
     """
 
     pieces: Pieces
-    likely: list[Hypothesis]
+    hypotheses: list[Hypothesis]
     amount: Array
     owners: Array
     height: float
@@ -91,8 +91,9 @@ def read_number(image: Any, model: Any = None) -> Number:
 
     Guide lines, underlines, ruled and squared paper, frames and the boxes of a form are left out,
     and so are specks, dots and commas. Digits that touch are cut apart where little ink is in the
-    way; of all ways to cut the line, that one is taken in which the network finds likely digits
-    of likely shapes (see [1]_), and a second, small network whole ones.
+    way. Each group of neighbouring pieces is a hypothesis; the sequence of hypotheses with the
+    largest score is the result (see [1]_). Scores come from the probabilities of the network, from
+    the shapes, and from a second, small network that tells whole digits from parts of them.
 
     Parameters
     ----------
@@ -153,38 +154,39 @@ def _read(source: Any, model: Any) -> Number:
     """The digits in a picture."""
     with unreadable_on_error():
         image, size = decode_sized(source)
-        ways = ways_to_cut(image)
-    likely = ways.likely
-    rows = np.array([hypothesis.form for hypothesis in likely]).reshape(-1, SIDE * SIDE)
+        lattice = segmentation_lattice(image)
+    hypotheses = lattice.hypotheses
+    rows = np.array([hypothesis.form for hypothesis in hypotheses]).reshape(-1, SIDE * SIDE)
     probabilities = np.asarray(model.predict_proba(rows))
-    scores = worth(probabilities.max(axis=1), _wholeness(ways))
-    chosen = best_path(ways.pieces, likely, scores, ways.height)
+    scores = hypothesis_scores(probabilities.max(axis=1), _log_odds_of_digits(lattice))
+    chosen = best_path(lattice.pieces, hypotheses, scores, lattice.height)
     if not chosen:
         raise UnreadableImageError("holds no digits: nothing in it looks like one")
-    boxes = np.array([likely[index].box for index in chosen]) * ways.factor + [*ways.corner] * 2
+    boxes = np.array([hypotheses[index].box for index in chosen])
+    boxes = boxes * lattice.factor + [*lattice.corner] * 2
     probabilities = probabilities[chosen]
     text = "".join(str(label) for label in model.classes_[probabilities.argmax(axis=1)])
     return Number(text, _in_whole(boxes, image.size, size), probabilities, rows[chosen])
 
 
-def ways_to_cut(image: Image) -> Ways:
-    """All that may be a digit in a picture of a line."""
+def segmentation_lattice(image: Image) -> Lattice:
+    """The segmentation hypotheses for a picture of a line."""
     part, corner, factor = _line_in(image)
     found, mask, height = _digits_in(part)
     amount = amount_of(found, mask, found.ink > 0, round(2 * height))
-    pieces = in_pieces(labelled(mask), amount, height)
-    owners = spread(pieces.owners, amount)
-    likely = hypotheses(pieces, amount, owners, height)
-    if not likely:
+    pieces = oversegmented(labelled(mask), amount, height)
+    owners = with_fringe(pieces.owners, amount)
+    hypotheses = segment_hypotheses(pieces, amount, owners, height)
+    if not hypotheses:
         raise UnreadableImageError("holds no digits: there is nothing but lines and specks")
-    return Ways(pieces, likely, amount, owners, height, corner, factor)
+    return Lattice(pieces, hypotheses, amount, owners, height, corner, factor)
 
 
-def _wholeness(ways: Ways) -> Array:
-    """The log-odds of each hypothesis' being one whole digit; 0 for one without competitors."""
-    if len(ways.likely) == 1:
+def _log_odds_of_digits(lattice: Lattice) -> Array:
+    """Log-odds that each hypothesis is one whole digit; 0 if there is only one."""
+    if len(lattice.hypotheses) == 1:
         return np.zeros(1)
-    return log_odds(views(ways.pieces, ways.likely, ways.amount, ways.owners, ways.height))
+    return log_odds(segment_features(*lattice[:5]))
 
 
 def _in_whole(boxes: Array, decoded: tuple[int, int], size: tuple[int, int]) -> Array:
@@ -233,7 +235,7 @@ def _line_in(image: Image) -> tuple[Image, tuple[int, int], int]:
 def _digits_in(image: Image) -> tuple[Contrast, Array, float]:
     """The ink of the digits of the only line, with their height."""
     found, mask = ink_in(image)
-    rest = without_fields(mask, found)
+    rest = without_form_lines(mask, found)
     if not rest.any():
         raise UnreadableImageError("holds no digits: there is nothing but lines")
     kept, height = on_line(labelled(rest))
@@ -295,6 +297,4 @@ def _through(x: Array, y: Array, weights: Array) -> tuple[float, float]:
 
 
 def _weighted_median(values: Array, weights: Array) -> float:
-    order = np.argsort(values)
-    below = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(below, below[-1] / 2)])
+    return float(np.quantile(values, 0.5, weights=weights, method="inverted_cdf"))

@@ -1,4 +1,4 @@
-"""Tells digits from halves, from pairs of them, from whatever else is cut out of a line."""
+"""Scores of segments: log-odds of one whole digit against parts, pairs and other ink."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .segmentation import Pieces
 
 Array = np.ndarray[Any, Any]
 
-# What lies around is seen in so many pixels a side, which are so many heights of a digit.
+# Side of the picture of the ink around, in pixels and in heights of a digit.
 _AROUND, _AROUND_HEIGHTS = 20, 1.7
 
 # Width and height, in heights of a digit, fill a bar of so many bytes up to the largest value;
@@ -27,10 +27,10 @@ _CUT_BAR, _LARGEST_CUT = 8, 0.5
 NONE = 10
 
 
-def views(
+def segment_features(
     pieces: Pieces, found: list[Hypothesis], amount: Array, owners: Array, height: float
 ) -> Array:
-    """What the network of wholes sees of hypotheses: their form, their size, what is around.
+    """Features of hypotheses: their digit in MNIST's format, the ink around, size and cut ink.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def views(
     boxes = np.array([hypothesis.box for hypothesis in found])
     ends = np.array([[hypothesis.start, hypothesis.stop] for hypothesis in found])
     bars = [_bar(sizes / height, _BAR, _LARGEST) for sizes in (boxes[:, 2:] - boxes[:, :2]).T]
-    bars += [_bar(cuts, _CUT_BAR, _LARGEST_CUT) for cuts in pieces.severed[ends].T]
+    bars += [_bar(cuts, _CUT_BAR, _LARGEST_CUT) for cuts in pieces.cut_ink[ends].T]
     return np.hstack([forms, np.array(around).reshape(len(found), -1), *bars])
 
 
@@ -80,13 +80,13 @@ def _around(
 
 
 def _bar(values: Array, n_bytes: int, largest: float) -> Array:
-    """Each value as a bar, the first bytes full: a network of pixels takes that in easily."""
+    """Each value as a bar of pixels, of which the first ones are white."""
     filled = values[:, None] * n_bytes / largest - np.arange(n_bytes)
     return np.rint(255 * np.clip(filled, 0, 1)).astype(np.uint8)
 
 
 def log_odds(seen: Array) -> Array:
-    """Of being one whole digit, for each row of `views`; float, shape (n_hypotheses,)."""
+    """Log-odds of being one whole digit for each row of features, shape (n_hypotheses,)."""
     logits = _network().logits(seen / np.float32(255))
     highest = logits.max(axis=1, keepdims=True)
     odds = np.exp(logits - highest)

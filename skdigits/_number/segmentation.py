@@ -12,7 +12,7 @@ from .._pictures.binarization import NEIGHBOURS
 
 Array = np.ndarray[Any, Any]
 
-# What a cut costs for each pixel that it moves sideways, where ink costs 1 per pixel.
+# Cost of a cut for each pixel that it moves sideways; ink costs 1 per pixel.
 _SIDEWAYS = 1.2
 
 # Parts at least so wide, in heights of a digit, may hold two.
@@ -41,7 +41,7 @@ class Pieces(NamedTuple):
         Number of pixels of each.
     parts : ndarray of int, shape (n_pieces,)
         Number of the part that each was cut from.
-    severed : ndarray of float, shape (n_pieces + 1,)
+    cut_ink : ndarray of float, shape (n_pieces + 1,)
         How much ink was cut through, in heights of a digit, to have the first k pieces apart from
         the others.
     """
@@ -50,7 +50,7 @@ class Pieces(NamedTuple):
     boxes: Array
     masses: Array
     parts: Array
-    severed: Array
+    cut_ink: Array
 
 
 class _Piece(NamedTuple):
@@ -67,11 +67,11 @@ class _Piece(NamedTuple):
         return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
 
 
-def in_pieces(labels: Array, amount: Array, height: float) -> Pieces:
+def oversegmented(labels: Array, amount: Array, height: float) -> Pieces:
     """Cut every part that may hold two digits wherever little ink is in the way.
 
-    Over-segmentation: there are more cuts than digits, and what is read decides which of them
-    count [1]_.
+    Over-segmentation: there are more cuts than digits, and the scores of the hypotheses decide
+    which of them count [1]_.
 
     Parameters
     ----------
@@ -98,11 +98,11 @@ def in_pieces(labels: Array, amount: Array, height: float) -> Pieces:
             found += _pieces_of(labels[box] == number, amount[box], number, box, height)
     centres = [piece.box[0] + piece.box[2] for piece in found]
     places = np.argsort(np.argsort(centres, kind="stable"), kind="stable")
-    severed = np.zeros(len(found) + 1)
+    cut_ink = np.zeros(len(found) + 1)
     for index, (left, right) in enumerate(pairwise(found)):
         if left.part == right.part:
             low, high = sorted((places[index], places[index + 1]))
-            severed[low + 1 : high + 1] += left.cost / height
+            cut_ink[low + 1 : high + 1] += left.cost / height
     ordered = [found[index] for index in np.argsort(centres, kind="stable")]
     owners = np.full(labels.shape, -1)
     for place, piece in enumerate(ordered):
@@ -112,7 +112,7 @@ def in_pieces(labels: Array, amount: Array, height: float) -> Pieces:
         np.array([piece.box for piece in ordered], int).reshape(-1, 4),
         np.array([piece.rows.size for piece in ordered], int),
         np.array([piece.part for piece in ordered], int),
-        severed,
+        cut_ink,
     )
 
 
@@ -143,7 +143,7 @@ def cut(amount: Array, part: Array, height: float) -> tuple[Array, list[float]]:
     number_of : ndarray of int, shape (n_rows, n_columns)
         How many cuts are to the left of each pixel.
     costs : list of float
-        What each cut costs, from left to right: the ink on its way in pixels, and a bit for turns.
+        Cost of each cut, from left to right: the ink that it crosses in pixels, and its turns.
     """
     number_of = np.zeros(part.shape, int)
     if part.shape[1] < _WIDE * height:
@@ -179,7 +179,7 @@ def _candidates(total: Array, height: float) -> list[int]:
 
 
 def _cheapest_paths(inked: Array) -> tuple[Array, Array, Array]:
-    """Cost of the cheapest way from top to bottom through each column of the middle row.
+    """Cost of the cheapest path from top to bottom through each column of the middle row.
 
     Dynamic programming from the middle row to the top and to the bottom, by a column at most from
     row to row.
@@ -188,7 +188,7 @@ def _cheapest_paths(inked: Array) -> tuple[Array, Array, Array]:
     -------
     total : ndarray of float, shape (n_columns,)
     back_up, back_down : ndarray of int
-        For each row away from the middle, and each column there, where the way comes from.
+        For each row away from the middle, and each column there, the previous column of the path.
     """
     middle = inked.shape[0] // 2
     up, back_up = _swept(inked[: middle + 1])
@@ -197,17 +197,17 @@ def _cheapest_paths(inked: Array) -> tuple[Array, Array, Array]:
 
 
 def _swept(inked: Array) -> tuple[Array, Array]:
-    """Cost of the cheapest way from the first row to each column of the last one."""
+    """Cost of the cheapest path from the first row to each column of the last one."""
     n_rows, n_columns = inked.shape
     cost = inked[0].astype(float)
     back = np.zeros((n_rows, n_columns), int)
     columns = np.arange(n_columns)
     for row in range(1, n_rows):
         padded = np.pad(cost, 1, constant_values=np.inf)
-        ways = np.stack([padded[1:-1], padded[:-2] + _SIDEWAYS, padded[2:] + _SIDEWAYS])
-        best = ways.argmin(axis=0)
+        costs = np.stack([padded[1:-1], padded[:-2] + _SIDEWAYS, padded[2:] + _SIDEWAYS])
+        best = costs.argmin(axis=0)
         back[row] = columns + np.array([0, -1, 1])[best]
-        cost = ways[best, columns] + inked[row]
+        cost = costs[best, columns] + inked[row]
     return cost, back
 
 
@@ -223,12 +223,12 @@ def _path(back_up: Array, back_down: Array, middle: int) -> Array:
     return np.array(halves[0][::-1] + halves[1][1:])
 
 
-def spread(owners: Array, amount: Array) -> Array:
+def with_fringe(owners: Array, amount: Array) -> Array:
     """Owners of the fringe too: pixels with some ink that touch a piece."""
     nearest = maximum_filter(owners, footprint=NEIGHBOURS)
     return np.where((owners < 0) & (amount > 0), nearest, owners)
 
 
 def labelled(mask: Array) -> Array:
-    """Numbers of what hangs together, across gaps of a pixel or two."""
+    """Numbers of the connected parts, across gaps of a pixel or two."""
     return label(maximum_filter(mask, 3), NEIGHBOURS)[0] * mask

@@ -18,6 +18,9 @@ _UNEVEN = 0.02
 # Deviation at which a point still counts as paper, in multiples of the paper's own noise.
 _TOLERANCE = 3.0
 
+# Bins of the histogram for Otsu's threshold.
+_BINS = 64
+
 # Quantiles are taken among so many values, which is more than enough.
 _FEW = 2000
 
@@ -215,7 +218,10 @@ def otsu(values: Array) -> float:
     low, high = float(values.min()), float(values.max())
     if high - low < 0.1 * high:
         return 0.5 * (low + high) / 2
-    counts, edges = np.histogram(values, bins=64, range=(low, high))
+    # np.histogram takes several times as long.
+    places = ((values - low) * (_BINS / (high - low))).astype(np.intp)
+    counts = np.bincount(np.minimum(places.ravel(), _BINS - 1), minlength=_BINS)
+    edges = np.linspace(low, high, _BINS + 1)
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = values.size - below

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import (
     binary_erosion,
     binary_fill_holes,
+    binary_propagation,
     find_objects,
     label,
     maximum_filter,
@@ -39,7 +40,7 @@ _NONE, _FULL = 0.2, 0.75
 NEIGHBOURS = np.ones((3, 3), bool)
 
 
-def find_ink(contrast: Contrast) -> Array:
+def find_ink(contrast: Contrast, strength: float = 1.0) -> Array:
     """Tell ink from paper.
 
     The threshold is Otsu's [1]_ among the pixels that noise cannot explain, and weaker pixels
@@ -48,6 +49,8 @@ def find_ink(contrast: Contrast) -> Array:
     Parameters
     ----------
     contrast : Contrast
+    strength : float, default=1.0
+        Factor of Otsu's threshold; fainter strokes are found with less than 1.
 
     Returns
     -------
@@ -71,8 +74,9 @@ def find_ink(contrast: Contrast) -> Array:
     if candidates.size < 3 or float(candidates.max()) < max(_FAINTEST, 1.25 * floor):
         raise UnreadableImageError("holds no digit: nothing stands out from the paper")
     strongest = quantiles(candidates, 0.98)[0]
-    threshold = max(otsu(np.minimum(candidates, strongest)), floor)
-    mask = connected(values > max(_WEAKER * threshold, floor), values > threshold)
+    threshold = max(strength * otsu(np.minimum(candidates, strongest)), floor)
+    weak = values > max(_WEAKER * threshold, floor)
+    mask = binary_propagation((values > threshold) & weak, NEIGHBOURS, weak)
     if _is_grain(values, mask):
         raise UnreadableImageError("holds no digit: nothing stands out from the paper's own grain")
     return mask
@@ -87,15 +91,6 @@ def _is_grain(values: Array, mask: Array) -> bool:
     # Half of the noise was cut off at zero; of a normal one this is left.
     noise = (2 * np.pi) ** 0.5 * float(paper.mean()) if paper.size else 0.0
     return strength < _ABOVE_GRAIN * noise
-
-
-def connected(weak: Array, strong: Array) -> Array:
-    """Those connected parts of `weak` that hold a pixel of `strong`."""
-    labels, count = label(weak, NEIGHBOURS)
-    kept = np.zeros(count + 1, bool)
-    kept[labels[strong & weak]] = True
-    kept[0] = False
-    return kept[labels]
 
 
 def amount_of(contrast: Contrast, digit: Array, mask: Array, size: int | None = None) -> Array:

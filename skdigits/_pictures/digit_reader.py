@@ -7,37 +7,22 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import minimum_filter
 
-from .background import Contrast, border_of, contrast, local_contrast
-from .binarization import amount_of, find_ink, holds_square, sheet_of
-from .brightness import brightness
-from .decoding import as_bytes, decode
+from .decoding import as_bytes
 from .errors import UnreadableImageError, unreadable_on_error
-from .mnist_form import SIDE, cropped, is_in_form, to_form
+from .mnist_form import SIDE, is_in_form
+from .readings import Reading, best_rows, first_reading
 from .sources import is_single, name_of
-from .stroke_width import outline
-from .strokes import digit_of
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
 Array = np.ndarray[Any, Any]
 
+# Readings whose logits are computed together: one at a time takes several times as long.
+_BATCH, _BATCH_PIXELS = 64, 4_000_000
+
 _ERRORS = ("raise", "warn", "ignore")
-
-# The digit is looked for in a copy with no side longer than this, and cut out of the larger
-# picture if it is smaller than the second one there.
-_WORKING_SIDE = 160
-_SMALL_DIGIT = 56
-
-# Ink along this share of the border, as wide as this share of the picture's longer side, is no
-# stroke, but a shadow.
-_SHADED = 0.15
-_SHADOW = 0.3
-
-# The strokes of a digit are at most so many times as long as it is high.
-_LONGEST_STROKES = 9.0
 
 # Arrays of rows are recognised by the first few.
 _FEW_ROWS = 20
@@ -100,146 +85,25 @@ def read_digit_images(images: Any, errors: str = "raise") -> Array:
     """
     if errors not in _ERRORS:
         raise ValueError(f"Got errors={errors!r:.200}, expected one of {_ERRORS}.")
-    rows = []
+    rows: list[Array] = []
+    readings: list[Reading] = []
     for index, source in enumerate(_each(images)):
         try:
-            rows.append(read_one(source))
+            with unreadable_on_error():
+                readings.append(first_reading(source))
         except UnreadableImageError as error:
             message = f"{name_of(source, index)}: {error}."
             if errors == "raise":
                 raise UnreadableImageError(message) from error.__cause__
             if errors == "warn":
                 warnings.warn(message, UserWarning, stacklevel=2)
-            rows.append(np.zeros((SIDE, SIDE), np.uint8))
+            readings.append(Reading(np.zeros((SIDE, SIDE), np.uint8)))
+        n_pixels = sum(reading.n_pixels for reading in readings)
+        if len(readings) == _BATCH or n_pixels > _BATCH_PIXELS:
+            rows += best_rows(readings)
+            readings = []
+    rows += best_rows(readings)
     return np.array(rows, np.uint8).reshape(len(rows), SIDE * SIDE)
-
-
-def read_one(source: Any) -> Array:
-    """Read one picture.
-
-    Parameters
-    ----------
-    source : path, bytes, binary file object, PIL image or array
-        As for `decode`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (28, 28)
-
-    Raises
-    ------
-    UnreadableImageError
-        If there is no single digit in it.
-    """
-    if isinstance(source, np.ndarray) and source.dtype == np.uint8 and is_in_form(source):
-        return source.copy()
-    with unreadable_on_error():
-        return _read(source)
-
-
-def _read(source: Any) -> Array:
-    image = decode(source)
-    if image.mode == "L" and image.size == (SIDE, SIDE):
-        pixels = np.array(image)
-        for form in (pixels, 255 - pixels):
-            if is_in_form(form):
-                return form
-    amount = find_digit(image)
-    part = cropped(amount)
-    if outline(part) > 2 * _LONGEST_STROKES * max(part.shape):
-        raise UnreadableImageError("holds no digit: noise, or more writing than one digit has")
-    return to_form(amount)
-
-
-def find_digit(image: Image) -> Array:
-    """The ink of the only digit in a picture.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        In mode L, RGB or RGBA.
-
-    Returns
-    -------
-    ndarray of float32, shape (height, width)
-        0 to 1; of the whole picture on a smaller scale, or of a part of it.
-
-    Raises
-    ------
-    UnreadableImageError
-        If there is no digit or several.
-    """
-    factor = -(-max(image.size) // _WORKING_SIDE)
-    ink = _digit_in(image.reduce(factor) if factor > 1 else image)
-    box = _box(ink > 0)
-    size = max(box[2] - box[0], box[3] - box[1])
-    if factor == 1 or size >= _SMALL_DIGIT:
-        return ink
-    margin = size // 2
-    area = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-    limits = (*image.size, *image.size)
-    part = image.crop(tuple(np.clip(np.multiply(area, factor), 0, limits).tolist()))
-    factor = -(-max(part.size) // _WORKING_SIDE)
-    try:
-        return _digit_in(part.reduce(factor) if factor > 1 else part)
-    except UnreadableImageError:
-        return ink
-
-
-def _digit_in(image: Image) -> Array:
-    """The ink of the only digit in a picture of moderate size."""
-    found, mask = ink_in(image)
-    return amount_of(found, digit_of(mask), mask)
-
-
-def ink_in(image: Image) -> tuple[Contrast, Array]:
-    """All the ink of a picture of moderate size, the paper's surroundings left out.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        In mode L, RGB or RGBA.
-
-    Returns
-    -------
-    found : Contrast
-    mask : ndarray of bool, shape (height, width)
-
-    Raises
-    ------
-    UnreadableImageError
-        If nothing stands out from the paper.
-    """
-    values = brightness(np.asarray(image))
-    if min(values.shape) < 3:
-        raise UnreadableImageError(f"holds no digit: {image.width} × {image.height} pixels")
-    for _ in range(3):
-        found = contrast(values)
-        mask = find_ink(found)
-        sheet = sheet_of(mask, found.ink)
-        if sheet is None:
-            break
-        values = _on_sheet(values, *sheet)
-    if float(border_of(mask).mean()) > _SHADED and holds_square(mask, _SHADOW):
-        found = local_contrast(values)
-        mask = find_ink(found)
-    return found, mask
-
-
-def _on_sheet(values: Array, rows: slice, columns: slice, inside: Array) -> Array:
-    """The picture with the sheet's paper in the place of all that is around the sheet."""
-    edge = max(3, max(inside.shape) // 30 * 2 + 1)
-    inside = minimum_filter(inside, edge, mode="constant")
-    part = values[rows, columns]
-    sheet = np.full_like(values, np.median(part[inside]) if inside.any() else part.mean())
-    sheet[rows, columns][inside] = part[inside]
-    return sheet
-
-
-def _box(mask: Array) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the ink."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def _each(images: Any) -> Iterator[Any]:

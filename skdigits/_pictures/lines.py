@@ -33,6 +33,9 @@ _SMALLEST_RULED = 40
 # pixel, which is seven degrees.
 _RULE_COVERS, _RULE_STEEPEST = 0.55, 0.12
 
+# Share of the columns in which one row of a ruled line has ink.
+_SOLID = 0.4
+
 # Ruled lines are thinner than this share of the height.
 _RULE_THICKNESS = 1 / 12
 
@@ -226,7 +229,17 @@ def without_rules(mask: Array) -> Array:
 
 def _rules(mask: Array) -> list[Line]:
     max_thickness = max(3, len(mask) * _RULE_THICKNESS)
-    return level_lines(mask, _RULE_COVERS, _RULE_STEEPEST, max_thickness)
+    lines = level_lines(mask, _RULE_COVERS, _RULE_STEEPEST, max_thickness)
+    return [line for line in lines if _is_solid(mask, line)]
+
+
+def _is_solid(mask: Array, line: Line) -> bool:
+    """Whether one row of a line has ink in many columns, which rows of noise have not."""
+    columns = np.arange(mask.shape[1])
+    centre = line.middle + line.slope * (columns - mask.shape[1] / 2)
+    offsets = np.arange(-1, int(line.thickness) + 2)[:, None]
+    rows = np.clip(np.rint(centre + offsets).astype(int), 0, len(mask) - 1)
+    return bool(mask[rows, columns].mean(axis=1).max() >= _SOLID)
 
 
 def _reaches_opposite_sides(mask: Array) -> bool:

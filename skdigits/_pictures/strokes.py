@@ -57,7 +57,7 @@ class _Part(NamedTuple):
         return max(self.height, self.width)
 
 
-def digit_of(mask: Array) -> Array:
+def digit_of(mask: Array, keep_border_parts: bool = True) -> Array:
     """Those pixels of the ink that are the digit's.
 
     Ruled lines, frames, underlines, the page's edge and specks are taken out; strokes near each
@@ -67,6 +67,8 @@ def digit_of(mask: Array) -> Array:
     ----------
     mask : ndarray of bool, shape (height, width)
         Which pixels are ink.
+    keep_border_parts : bool, default=True
+        Whether parts that touch the border of the picture may belong to the digit.
 
     Returns
     -------
@@ -81,6 +83,8 @@ def digit_of(mask: Array) -> Array:
     labels = _pieces(mask)
     parts = _without_frames(_parts(labels), labels)
     parts = _without_edges(parts, labels)
+    if not keep_border_parts:
+        parts = [part for part in parts if not part.at_border]
     if not parts:
         raise UnreadableImageError("holds no digit: there is nothing but lines")
     main = max(parts, key=lambda part: _weight(part, mask.shape))
