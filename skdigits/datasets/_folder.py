@@ -88,8 +88,8 @@ def load_digit_folder(
     """
     if not isinstance(errors, str) or errors not in _ERRORS:
         raise ValueError(f"Got errors={errors!r:.200}, expected one of {_ERRORS}.")
-    from .._pictures.decoding import UnreadableImageError
     from .._pictures.digit_reader import read_digit_images
+    from .._pictures.errors import UnreadableImageError
 
     root = Path(path)
     folders, unreadable = _label_folders(root)
@@ -183,7 +183,7 @@ def _report(unreadable: dict[str, str], errors: str) -> None:
     path, reason = next(iter(reported.items()))
     first = f"{printable(path)}: {printable(reason).removesuffix('.')}"
     if errors == "raise":
-        from .._pictures.decoding import UnreadableImageError
+        from .._pictures.errors import UnreadableImageError
 
         raise UnreadableImageError(f"{first}.")
     warnings.warn(
