@@ -438,3 +438,65 @@ def test_any_failure_ends_one_picture_and_not_the_batch(pages, rows):
         read = read_digit_images(sources, errors="ignore")
     np.testing.assert_array_equal(read.any(axis=1), [True, False, False, False, False, True])
     np.testing.assert_array_equal(read[[0, -1]], rows[:2])
+
+
+# Frames and readings
+
+
+@pytest.mark.parametrize("side", [28, 32, 48, 96])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_thin_frames_of_small_pictures_are_left_out(side, width):
+    def resized(row):
+        image = Image.fromarray(255 - row.reshape(28, 28))
+        return np.array(image.resize((side, side), Image.Resampling.BICUBIC))
+
+    plain = [resized(row) for row in X[:10]]
+    framed = [picture.copy() for picture in plain]
+    for picture in framed:
+        picture[:width] = picture[-width:] = picture[:, :width] = picture[:, -width:] = 0
+    inverted = [255 - picture for picture in framed]
+    expected = read_digit_images(plain)
+    for read in (read_digit_images(framed), read_digit_images(inverted)):
+        alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(read, expected, strict=True)]
+        assert min(alike) > 0.97
+
+
+def test_bars_along_one_side_are_no_frame():
+    seven = np.full((40, 30), 255, np.uint8)
+    seven[:4] = 0
+    seven[:, 20:25] = 0
+    row = read_digit_images(seven).reshape(28, 28)
+    assert (row.max(axis=1) > 0).sum() >= 18
+    assert (row > 128)[:9].sum() > 20
+
+
+def test_small_digits_are_read_with_other_settings_where_the_network_is_unsure():
+    from sklearn.datasets import load_digits
+
+    from skdigits import load_pretrained
+
+    digits = load_digits()
+    pictures = [np.round(255 / 16 * image).astype(np.uint8) for image in digits.images[:200]]
+    pictures = [Image.fromarray(p).resize((32, 32), Image.Resampling.BICUBIC) for p in pictures]
+    predicted = load_pretrained().predict(read_digit_images(pictures))
+    # 76 % with one setting.
+    assert np.mean(predicted.astype(int) == digits.target[:200]) > 0.88
+
+
+def test_sure_readings_are_final(monkeypatch, pages, rows):
+    def other(*args):
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("skdigits._pictures.readings._surest", other)
+    np.testing.assert_array_equal(read_digit_images(pages), rows)
+
+
+def test_batches_give_the_same_rows_as_single_pictures():
+    rng = np.random.default_rng(0)
+    pictures = []
+    for row in X[:70]:
+        noisy = 255 - row.reshape(28, 28).astype(int) + rng.normal(0, 60, (28, 28))
+        pictures.append(noisy.clip(0, 255).astype(np.uint8))
+    together = read_digit_images(iter(pictures), errors="ignore")
+    singly = np.concatenate([read_digit_images([p], errors="ignore") for p in pictures])
+    np.testing.assert_array_equal(together, singly)

@@ -34,7 +34,7 @@ _SMALLEST_RULED = 40
 _RULE_COVERS, _RULE_STEEPEST = 0.55, 0.12
 
 # Share of the columns in which one row of a ruled line has ink.
-_SOLID = 0.4
+_SOLID = 0.5
 
 # Ruled lines are thinner than this share of the height.
 _RULE_THICKNESS = 1 / 12
@@ -238,7 +238,8 @@ def _is_solid(mask: Array, line: Line) -> bool:
     columns = np.arange(mask.shape[1])
     centre = line.middle + line.slope * (columns - mask.shape[1] / 2)
     offsets = np.arange(-1, int(line.thickness) + 2)[:, None]
-    rows = np.clip(np.rint(centre + offsets).astype(int), 0, len(mask) - 1)
+    # The middle lies between two rows.
+    rows = np.clip(np.floor(centre + offsets).astype(int), 0, len(mask) - 1)
     return bool(mask[rows, columns].mean(axis=1).max() >= _SOLID)
 
 
