@@ -229,7 +229,9 @@ def test_what_is_found_by_a_search(tmp_path):
         cv=2,
     ).fit(X, Y)
     assert_same(search.best_estimator_, round_trip(search.best_estimator_, tmp_path))
-    with pytest.raises(TypeError, match=r"Got GridSearchCV.*, expected .* its best_estimator_\."):
+    with pytest.raises(
+        TypeError, match=r"(?s)Got GridSearchCV.*, expected .* its best_estimator_\."
+    ):
         save(search, tmp_path / "search")
     assert os.listdir(tmp_path) == ["model.skdigits"]
 
