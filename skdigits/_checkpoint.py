@@ -186,8 +186,16 @@ class Checkpoint:
             self._write_first()
 
     def begin(self, environment: Mapping[str, Any], nbytes: int) -> None:
-        """Training starts here, with these versions and threads and a state of that size."""
+        """Training starts here, with these versions and threads and a state of that size.
+
+        Raises
+        ------
+        AnotherFitError
+            If the file holds the state of a fit on another Keras backend.
+        """
         self._environment = dict(environment)
+        if self.state.epochs:
+            self._refuse_another_backend()
         self._cost = LEAST_COST + nbytes / ASSUMED_SPEED
         self._last = time.monotonic()
         before = self._found_environment
@@ -204,6 +212,17 @@ class Checkpoint:
                 "of a fit that was never interrupted.",
                 UserWarning,
                 stacklevel=2,
+            )
+
+    def _refuse_another_backend(self) -> None:
+        """Raise an error where the optimizer's state is one of another Keras backend."""
+        there = (self._found_environment or {}).get("backend")
+        here = self._environment.get("backend")
+        if there and here and there != here:
+            raise AnotherFitError(
+                f"Got checkpoint={os.fspath(self.path)!r}, which belongs to a fit on the Keras "
+                f"backend {there}, expected one of a fit on {here} or a new name. The file was "
+                "left as it is."
             )
 
     def due(self) -> bool:

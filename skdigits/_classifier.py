@@ -329,8 +329,9 @@ class DigitANNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             state = partial(fitted_state, estimator=self, job=job, data=data, extend=extend)
             if context._callbacks or settings.verbose:
                 job.observer = EpochReporter(context, hook_kwargs, settings, state)
+            job.candidate = is_candidate(context)
             result = train(job)
-            if result.stopped == "interrupted" and is_candidate(context):
+            if result.stopped == "interrupted" and job.candidate:
                 # The search would rank a half trained network and continue.
                 raise KeyboardInterrupt
             self._store(state(result), continues=extend)

@@ -23,8 +23,8 @@ from ._schedule import learning_rates
 if TYPE_CHECKING:
     from ._keras.building import OptimizerSpec
     from ._keras.callbacks import KerasHooks
-    from ._keras.compiled_epochs import EpochProgram
     from ._keras.device_data import PlacedData, StreamedData
+    from ._keras.epoch_program import EpochProgram
     from ._keras.program_spec import ProgramSpec
 
 # Independent random streams of one seed.
@@ -68,7 +68,8 @@ class Job:
     With `keep_state` this run leaves its own. Without `shuffle` the rows are taken in their
     order. An `observer` sees every epoch. A `checkpoint` may hold the state to go on from, and
     gets newer ones. The probabilities that a `teacher` gives to the rows, as this network sees
-    them, take the place of their labels.
+    them, take the place of their labels. A `candidate` of a search is refused where the process
+    has no room for another network after it.
     """
 
     settings: Settings
@@ -84,6 +85,7 @@ class Job:
     keras_callbacks: list[Any] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
     teacher: Network | None = None
+    candidate: bool = False
 
 
 @dataclass
@@ -166,35 +168,46 @@ def train(job: Job) -> Result:
         If the user interrupts the first epoch.
     """
     from ._keras.building import OptimizerSpec
-    from ._keras.callbacks import KerasHooks
-    from ._keras.compiled_epochs import PROGRAMS
-    from ._keras.device_data import StreamedData, place
-    from ._keras.process import check_process, environment
+    from ._keras.process import check_process
+    from ._keras.program_cache import PROGRAMS, program_class
 
     check_process()
     optimizer = OptimizerSpec.read(job.settings.optimizer, job.settings.optimizer_params)
     spec = _program_spec(job, optimizer)
-    diverged = None
-    with PROGRAMS.checked_out(spec, keep=not job.keras_callbacks) as program:
-        put = StreamedData if streamed(job.rows.X) else place
-        data = put(job.rows.X, job.rows.y, relative(job.rows.weights), spec)
-        if job.checkpoint is not None:
-            job.checkpoint.begin(environment(), program.nbytes)
-        hooks = KerasHooks(job.keras_callbacks, program.model, job.epochs, job.settings.verbose)
-        try:
-            result = _Run(job, program, data, hooks, optimizer.learning_rate).result()
-            program.reusable = result.stopped != "interrupted"
-        except TrainingDivergedError as error:
-            # The program stays: the next run loads weights and slots anew.
-            diverged = error
-    if diverged is not None:
+    with (
+        program_class().context(spec.architecture.dtype),
+        PROGRAMS.checked_out(spec, candidate=job.candidate) as program,
+    ):
+        result = _train_on(program, job, optimizer.learning_rate)
+    if isinstance(result, TrainingDivergedError):
         # The same call would diverge again.
         if job.checkpoint is not None:
             job.checkpoint.remove()
-        raise diverged
+        raise result
     if result.stopped == "interrupted" and not result.history["loss"]:
         # No epoch has ended: the weights are random, or those that the run started from.
         raise KeyboardInterrupt
+    return result
+
+
+def _train_on(
+    program: EpochProgram, job: Job, own_rate: float | None
+) -> Result | TrainingDivergedError:
+    """Train on a program, which stays in use for later runs where training diverges."""
+    from ._keras.callbacks import KerasHooks
+    from ._keras.device_data import StreamedData, place
+    from ._keras.process import environment
+
+    put = StreamedData if streamed(job.rows.X) else place
+    data = put(job.rows.X, job.rows.y, relative(job.rows.weights), program)
+    if job.checkpoint is not None:
+        job.checkpoint.begin(environment(), program.nbytes)
+    hooks = KerasHooks(job.keras_callbacks, program, job.epochs, job.settings.verbose)
+    try:
+        result = _Run(job, program, data, hooks, own_rate).result()
+    except TrainingDivergedError as error:
+        return error
+    program.reusable = result.stopped != "interrupted"
     return result
 
 
@@ -260,7 +273,7 @@ class _Run:
         if job.teacher is not None:
             # Deformed images are blurred already.
             blur = 0.0 if job.settings.augmentation else job.teacher.blur
-            program.learn_from(replace(job.teacher, blur=blur).layers(scaled_input=True))
+            program.put("teacher", replace(job.teacher, blur=blur).layers(scaled_input=True))
         self.first_epoch = 0
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
         if job.validation is not None:
@@ -277,10 +290,11 @@ class _Run:
         program.load(network_arrays(job.network), state.arrays if state else None)
         if state is None:
             shape = (len(job.settings.hidden_layer_sizes), 2)
-            program.seed(generator(job.seed, LAYERS).integers(2**32, size=shape, dtype=np.uint32))
+            layers = generator(job.seed, LAYERS)
+            program.seed_layers(layers.integers(2**32, size=shape, dtype=np.uint32))
             if job.settings.augmentation:
                 seed = int(generator(job.seed, DEFORMATION).integers(2**31))
-                program.deform(seed, background(job.rows.X) * job.network.input_scale)
+                program.start_deformations(seed, background(job.rows.X) * job.network.input_scale)
 
     def _resume(self, state: TrainingState) -> None:
         """Go on where a run that was cut off had saved its state."""

@@ -32,7 +32,6 @@ from skdigits._cli import main
 from skdigits._cli.console import digit_picture, probability_bars
 from skdigits._cli.data import load_test, load_training_and_test
 from skdigits._cli.evaluate import expected_calibration_error
-from skdigits._cli.quiet import _without_noise
 from skdigits.datasets import load_mnist_sample
 from skdigits.presets import PRESETS, param_grid
 
@@ -980,22 +979,6 @@ def test_ctrl_c_ends_it_without_a_trace(tmp_path, command):
     assert err.splitlines()[-1] == "Interrupted."
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_noise_is_held_back(capfd):
-    with _without_noise():
-        os.write(2, b"I0000 00:00:1795271827.884644 8099 port.cc:153] oneDNN is on.\n")
-        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called\n")
-        os.write(2, b"To enable the following instructions: AVX2, rebuild TensorFlow\n")
-        os.write(2, b"libcuda.so: cannot open shared object file\n")
-        os.write(2, b"Segmentation fault")
-    assert capfd.readouterr().err == (
-        "libcuda.so: cannot open shared object file\nSegmentation fault"
-    )
-    with pytest.raises(RuntimeError, match="broken"), _without_noise():
-        raise RuntimeError("broken")
-    os.write(2, b"still there\n")
-    assert capfd.readouterr().err == "still there\n"
 
 
 def test_a_narrow_terminal_without_unicode_loses_no_number(trained):

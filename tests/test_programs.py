@@ -5,14 +5,14 @@ import threading
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
 
 from skdigits import DigitANNClassifier
-from skdigits._keras.building import Architecture, FastDropout, OptimizerSpec
-from skdigits._keras.compiled_epochs import PROGRAMS, ProgramCache
+from skdigits._keras.building import Architecture, OptimizerSpec
 from skdigits._keras.conversion import network_arrays, network_variables
-from skdigits._keras.process import check_room
+from skdigits._keras.process import check_memory_maps
+from skdigits._keras.program_cache import PROGRAMS, ProgramCache, program_class
 from skdigits._keras.program_spec import ProgramSpec, row_capacity
 from skdigits._parameters import settings_from
 from skdigits._training import LAYERS, generator, initial_network
@@ -54,7 +54,8 @@ def keras_training(params, sample_weight=None, dtype="float32", optimizer=None):
         sample_weight=sample_weight,
         verbose=0,
     )
-    return [v.numpy() for v in network_variables(model)], history.history["loss"][0]
+    arrays = [keras.ops.convert_to_numpy(v) for v in network_variables(model)]
+    return arrays, history.history["loss"][0]
 
 
 PLAIN = {
@@ -107,7 +108,8 @@ def test_optimizers_are_keras_own(optimizer):
 def test_float64_and_sample_weight_are_those_of_keras():
     weights = np.random.default_rng(0).uniform(0.5, 2, len(X))
     weights /= weights.mean()
-    expected, _ = keras_training(PLAIN, weights, dtype="float64")
+    with program_class().context("float64"):
+        expected, _ = keras_training(PLAIN, weights, dtype="float64")
     ours = DigitANNClassifier(random_state=SEED, **PLAIN)
     ours.partial_fit(X.astype(np.float64), y, np.arange(10), weights)
     for array, reference in zip(network_arrays(ours._network), expected, strict=True):
@@ -124,33 +126,60 @@ def test_loss_scaling_changes_nothing_but_rounding():
     np.testing.assert_allclose(scaled.coefs_[0], plain.coefs_[0], atol=1e-6)
 
 
+def dropping_program(rates, n_rows=8, width=50):
+    architecture = Architecture(
+        6, (width,) * len(rates), 2, "relu", rates, (0.0,) * len(rates), False, "float32"
+    )
+    optimizer = OptimizerSpec.read("sgd", {})
+    spec = ProgramSpec(architecture, optimizer, 0.0, None, None, 0.0, n_rows, n_rows, "float32")
+    return program_class()(spec)
+
+
+def masks(program, seeds, n_rows, width, layers, steps):
+    """Which units each layer keeps at each step."""
+
+    def drawn(step):
+        noise = program.step.dropout_noise([seeds], step)
+        return [noise(layer, (n_rows, width)) for layer in layers]
+
+    compiled = compile_function(drawn)
+    return [np.asarray(mask) for step in range(steps) for mask in compiled(np.int32(step))]
+
+
+def compile_function(function):
+    if keras.config.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
+
+
 def test_layers_drop_different_units():
-    """Of equal layers with dropout alone in between, no two masks may be of one stream."""
-    spec = ProgramSpec(
-        Architecture(6, (50, 50, 50), 2, "relu", (0.5,) * 3, (0.0,) * 3, False, "float32"),
-        OptimizerSpec.read("sgd", {}), 0.0, None, None, 0.0, 8, 16, "float32",
-    )  # fmt: skip
-    with ProgramCache().checked_out(spec) as program:
-        program.seed(generator(0, LAYERS).integers(2**32, size=(3, 2), dtype=np.uint32))
-        layers = [layer for layer in program.model.layers if isinstance(layer, FastDropout)]
-        run = tf.function(
-            lambda x: [layer(x, training=True) for layer in layers for _ in range(5)],
-            jit_compile=True,
-        )
-        masks = [mask.numpy().tobytes() for mask in run(tf.ones((8, 50)))]
-    assert len(set(masks)) == 15
+    """Layers of equal dropout have different random streams, and so has each step."""
+    program = dropping_program((0.5, 0.5, 0.5))
+    seeds = generator(0, LAYERS).integers(2**32, size=(3, 2), dtype=np.uint32)
+    drawn = masks(program, seeds, 8, 50, range(3), steps=5)
+    assert len({mask.tobytes() for mask in drawn}) == 15
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])
 def test_dropout_keeps_its_share_and_the_mean(rate):
-    layer = FastDropout(rate, seed=0)
-    ones = tf.ones((400, 300))
-    compiled = tf.function(lambda x: layer(x, training=True), jit_compile=True)
-    first, second = compiled(ones).numpy(), compiled(ones).numpy()
-    assert abs((first == 0).mean() - rate) < 0.01
-    np.testing.assert_allclose(first[first > 0], 1 / (1 - rate), rtol=1e-6)
-    assert (first != second).mean() > 0.1
-    np.testing.assert_array_equal(layer(ones, training=False), ones)
+    program = dropping_program((rate,), n_rows=400, width=300)
+    seeds = np.array([[3, 4]], dtype=np.uint32)
+    (noise,) = masks(program, seeds, 400, 300, [0], steps=1)
+    assert noise.min() >= 0
+    assert noise.max() < 1
+    assert abs((noise < rate).mean() - rate) < 0.01
+    ones = np.ones((400, 6), np.float32)
+    identity = [np.eye(6, 300, dtype=np.float32), np.eye(300, 2, dtype=np.float32)]
+    biases = [np.zeros(300, np.float32), np.zeros(2, np.float32)]
+    logits, _ = program.step.forward(
+        [*identity, *biases], ones, np.ones(400, np.float32), lambda layer, shape: noise
+    )
+    kept = noise[:, :2] >= rate
+    np.testing.assert_allclose(np.asarray(logits), kept / (1 - rate), rtol=1e-6)
 
 
 def test_averages_are_those_of_the_recurrence():
@@ -221,9 +250,6 @@ def test_program_in_use_is_not_shared_and_a_failed_one_not_kept():
     with pytest.raises(RuntimeError, match="boom"), cache.checked_out(tiny_spec()):
         raise RuntimeError("boom")
     assert len(cache) == 1
-    with cache.checked_out(tiny_spec(), keep=False) as third:
-        assert third is not first
-    assert len(cache) == 1
 
 
 def test_neighbouring_folds_share_one_program_and_nothing_is_traced_again():
@@ -233,7 +259,13 @@ def test_neighbouring_folds_share_one_program_and_nothing_is_traced_again():
         model.fit(X[:n_rows], y[:n_rows])
     assert len(PROGRAMS) == 1
     (program,) = PROGRAMS._idle
-    assert program._run.experimental_get_tracing_count() == 1
+    assert n_traces(program) == 1
+
+
+def n_traces(program):
+    if program.engine == "jax":
+        return program._compiled._cache_size()
+    return program._compiled.experimental_get_tracing_count()
 
 
 def test_fits_between_leave_no_trace():
@@ -305,17 +337,49 @@ def test_scikeras_still_serves_and_leaves_keras_classes_alone():
     )
 
 
-def test_no_room_to_compile_is_an_error_and_not_the_end_of_the_process(tmp_path, monkeypatch):
+def test_memory_maps_near_the_limit_are_an_error(tmp_path, monkeypatch):
     maps, limit = tmp_path / "maps", tmp_path / "limit"
     maps.write_text("piece\n" * 1000)
-    limit.write_text("65530\n")
-    check_room(maps, limit)
-    check_room(maps, tmp_path / "not Linux")
+    limit.write_text("1400\n")
+    check_memory_maps(1, maps, limit)
+    check_memory_maps(1, maps, tmp_path / "not Linux")
+    with pytest.raises(RuntimeError, match=r"with 1,000 memory maps, expected 800 free ones"):
+        check_memory_maps(2, maps, limit)
     limit.write_text("1399\n")
-    with pytest.raises(RuntimeError, match=r"has 1,000 pieces of memory mapped, expected room for"):
-        check_room(maps, limit)
-    # A fit that needs a new program asks.
-    monkeypatch.setattr(check_room, "__defaults__", (maps, limit))
-    X, y = load_digits(return_X_y=True)
-    with pytest.raises(RuntimeError, match="one more network to compile"):
+    monkeypatch.setattr(check_memory_maps, "__defaults__", (maps, limit))
+    with pytest.raises(RuntimeError, match=r"search with n_jobs .* on JAX"):
         DigitANNClassifier((7,), epochs=1, batch_size=77).fit(X[:100], y[:100])
+
+
+def test_search_keeps_room_for_its_refit(tmp_path, monkeypatch):
+    maps, limit = tmp_path / "maps", tmp_path / "limit"
+    maps.write_text("piece\n" * 1000)
+    limit.write_text("1800\n")
+    monkeypatch.setattr(check_memory_maps, "__defaults__", (maps, limit))
+    PROGRAMS.clear()
+    base = DigitANNClassifier(epochs=1)
+    search = GridSearchCV(base, {"hidden_layer_sizes": [(7,), (9,)]}, cv=2)
+    search.fit(X[:100], y[:100])
+    assert search.best_estimator_.predict(X[:3]).shape == (3,)
+    PROGRAMS.clear()
+    limit.write_text("1799\n")
+    with pytest.raises(ValueError, match="All the 4 fits failed"):
+        search.fit(X[:100], y[:100])
+    DigitANNClassifier((7,), epochs=1).fit(X[:100], y[:100])
+
+
+def test_threads_cannot_pass_the_check_together(tmp_path, monkeypatch):
+    maps, limit = tmp_path / "maps", tmp_path / "limit"
+    maps.write_text("piece\n" * 1000)
+    limit.write_text("1799\n")
+    monkeypatch.setattr(check_memory_maps, "__defaults__", (maps, limit))
+    cache = ProgramCache()
+    with (
+        cache.checked_out(tiny_spec(3)),
+        pytest.raises(RuntimeError, match="expected 800 free ones"),
+        cache.checked_out(tiny_spec(4)),
+    ):
+        pass
+    # A compiled program is counted by the system.
+    with cache.checked_out(tiny_spec(4)):
+        pass

@@ -31,7 +31,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 
 from skdigits import DigitANNClassifier, PixelScaler
-from skdigits._keras.compiled_epochs import PROGRAMS
+from skdigits._keras.program_cache import PROGRAMS
 from skdigits.datasets import fetch_mnist
 from skdigits.presets import param_grid
 

@@ -18,7 +18,6 @@ from .console import result_console
 from .errors import CommandError, as_command_error
 from .models import load_model
 from .paths import check_outputs
-from .quiet import import_tensorflow
 
 _FORMATS = {".onnx": "ONNX model", ".keras": "Keras model", ".html": "HTML page"}
 
@@ -55,10 +54,10 @@ def _write_keras(classifier: Any, file: BinaryIO) -> None:
         raise CommandError(
             f"Got {names}, expected a DigitANNClassifier, alone or after a PixelScaler."
         )
-    import_tensorflow()
+    model = steps[-1].keras_model_
+    # Imported after the model, which starts the backend without its messages.
     import keras
 
-    model = steps[-1].keras_model_
     if scaled:
         first = keras.Input((model.input_shape[-1],))
         model = keras.Sequential([first, keras.layers.Rescaling(1 / 255), model])

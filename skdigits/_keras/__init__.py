@@ -1,3 +1,8 @@
-"""Everything that needs Keras; importing it imports TensorFlow."""
+"""Training with Keras: the only package that imports Keras, its backend and SciKeras.
 
-from . import process as process
+Importing it starts the backend.
+"""
+
+from .startup import start_backend
+
+start_backend()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import tensorflow as tf
+import numpy as np
 from scikeras.wrappers import KerasClassifier
 
 KERAS_ACTIVATIONS = {"logistic": "sigmoid", "identity": "linear"}
@@ -88,25 +88,7 @@ def _optimizer_class(optimizer: Any) -> type:
     return known[optimizer.lower()]
 
 
-class FastDropout(keras.layers.Dropout):
-    """Keras' dropout with its mask from a generator that compiles to fast code.
-
-    TensorFlow's automatic choice of algorithm is far slower inside a compiled loop than
-    Threefry.
-    """
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training or self.rate == 0:
-            return inputs
-        seed = tf.cast(self.seed_generator.next(), tf.int32)
-        # Outside of compiled programs processors don't offer Threefry.
-        algorithm = "threefry" if tf.inside_function() else "auto_select"
-        noise = tf.random.stateless_uniform(tf.shape(inputs), seed, alg=algorithm)
-        keep = tf.cast(noise >= self.rate, inputs.dtype)
-        return inputs * keep / (1 - self.rate)
-
-
-def dense_model(architecture: Architecture, *, dropout_layer: type = keras.layers.Dropout) -> Any:
+def dense_model(architecture: Architecture) -> Any:
     """An unfitted Keras model of these layers, its output the logits.
 
     Nothing is drawn at random here: weights are 0 until they are assigned.
@@ -128,7 +110,7 @@ def dense_model(architecture: Architecture, *, dropout_layer: type = keras.layer
             layers.append(keras.layers.BatchNormalization(dtype=a.dtype))
             layers.append(keras.layers.Activation(activation, dtype=a.dtype))
         if rate:
-            layers.append(dropout_layer(rate, seed=i, dtype=a.dtype))
+            layers.append(keras.layers.Dropout(rate, seed=i, dtype=a.dtype))
     layers.append(keras.layers.Dense(a.n_classes, kernel_initializer="zeros", dtype=a.dtype))
     return keras.Sequential(layers)
 
@@ -136,32 +118,38 @@ def dense_model(architecture: Architecture, *, dropout_layer: type = keras.layer
 def compiled_model(
     architecture: Architecture, optimizer: OptimizerSpec, label_smoothing: float
 ) -> Any:
-    """A Keras model compiled by SciKeras, to be trained on logits against one-hot targets.
+    """A Keras model compiled by SciKeras, its output the logits, its targets one-hot.
 
     Its loss gives one value per row, so that the caller can weight rows.
     """
-    options = dict(optimizer.options)
+    a, options = architecture, dict(optimizer.options)
+
+    def build(compile_kwargs: dict[str, Any]) -> Any:
+        model = dense_model(a)
+        model.compile(**compile_kwargs, jit_compile=False)
+        return model
+
     try:
         # Only from_config understands what an instance's configuration may nest.
         chosen = optimizer.cls.from_config(options) if optimizer.from_instance else optimizer.cls
         routed = {} if optimizer.from_instance else options
         wrapper = KerasClassifier(
-            model=lambda: None,
+            model=build,
             optimizer=chosen,
             loss=keras.losses.CategoricalCrossentropy,
             loss__from_logits=True,
             loss__label_smoothing=label_smoothing,
             loss__reduction="none",
-            loss__dtype=architecture.dtype,
+            loss__dtype=a.dtype,
             **{f"optimizer__{name}": value for name, value in routed.items()},
         )
-        compile_kwargs = wrapper._get_compile_kwargs()
+        # SciKeras reads shapes and classes from rows; their values don't matter.
+        rows = np.zeros((a.n_classes, a.n_features), a.dtype)
+        model = wrapper.initialize(rows, np.arange(a.n_classes)).model_
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Got the optimizer {optimizer.cls.__name__} with the options {options!r}, expected "
             f"options that it takes. Keras says: {error}"
         ) from error
-    model = dense_model(architecture, dropout_layer=FastDropout)
-    model.compile(**compile_kwargs, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model

@@ -27,6 +27,12 @@ def network_variables(model: Any) -> list[Any]:
     ]
 
 
+def to_numpy(variable: Any) -> np.ndarray:
+    """The value of a Keras variable."""
+    # Keras' own conversion asks TensorFlow for a copy in a way that NumPy 2 warns of.
+    return np.asarray(variable.value)
+
+
 def network_arrays(network: Network) -> list[np.ndarray]:
     """A network's arrays in the order of `network_variables`."""
     norms = network.norms or ()
@@ -60,8 +66,10 @@ def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, .
     """A Keras model that computes what the network computes, ending in a softmax.
 
     Where the network was fitted on bytes, a Rescaling layer stands first. A blur is in the
-    weights of the first layer, the temperature in those of the last.
+    weights of the first layer, the temperature in those of the last. On JAX, where the user has
+    not enabled float64, the model is float32.
     """
+    network = network.astype(_available(network.dtype))
     architecture = Architecture(
         n_features=network.n_features,
         hidden_layer_sizes=tuple(k.shape[1] for k in network.kernels[:-1]),
@@ -90,3 +98,12 @@ def keras_model(network: Network, dropout: tuple[float, ...], l2: tuple[float, .
     for variable, array in zip(network_variables(model), network_arrays(scaled), strict=True):
         variable.assign(array)
     return model
+
+
+def _available(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype in which Keras' backend computes what is asked for in this one."""
+    if keras.config.backend() != "jax":
+        return dtype
+    import jax
+
+    return np.dtype(jax.dtypes.canonicalize_dtype(dtype))

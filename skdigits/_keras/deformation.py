@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
-import tensorflow as tf
+from keras import ops
 
 from .._augmentation import N_RANDOM, STROKE, Augmentation, coordinates, side_of
 
-# NumPy's names for what the geometry needs.
-XP = SimpleNamespace(cos=tf.cos, sin=tf.sin, matmul=tf.matmul, clip=tf.clip_by_value)
 
-
-def deform(images: Any, augmentation: Augmentation, seed: Any, fill: Any) -> Any:
+def deformed(images: Any, augmentation: Augmentation, seed: Any, fill: Any, primitives: Any) -> Any:
     """Deform each image in its own way.
 
     Parameters
     ----------
-    images : tensor of shape (n_samples, side * side)
+    images : array of shape (n_samples, side * side)
     augmentation : Augmentation
-    seed : tensor of int32 of shape (2,)
+    seed : int32 array of shape (2,)
         The same seed gives the same deformations.
-    fill : scalar tensor
+    fill : scalar array
         Value outside of the images.
+    primitives : Primitives
 
     Returns
     -------
-    tensor of the same shape and dtype
+    array of the same shape and dtype
     """
-    n = images.shape[0]
-    # Threefry compiles to far faster code than the automatic choice.
-    random = tf.random.stateless_uniform((n, N_RANDOM), seed, -1.0, 1.0, alg="threefry")
-    return resampled(images, augmentation, random, fill)
+    random = 2 * primitives.uniform((images.shape[0], N_RANDOM), seed) - 1
+    return resampled(images, augmentation, random, fill, primitives)
 
 
-def resampled(images: Any, augmentation: Augmentation, random: Any, fill: Any) -> Any:
+def resampled(
+    images: Any, augmentation: Augmentation, random: Any, fill: Any, primitives: Any
+) -> Any:
     """Deform images by given random numbers, uniform from -1 to 1."""
     n, side = images.shape[0], side_of(images.shape[1])
-    square = tf.reshape(images - fill, (n, side, side))
-    padded = tf.pad(square, ((0, 0), (1, 1), (1, 1)))
+    square = ops.reshape(images - fill, (n, side, side))
+    padded = ops.pad(square, ((0, 0), (1, 1), (1, 1)))
     if augmentation.stroke:
-        change = tf.cast(augmentation.stroke * random[:, STROKE], images.dtype)
-        padded = tf.pad(_reweighted(square, padded, change), ((0, 0), (1, 1), (1, 1)))
-    x, y = coordinates(augmentation, side, random, XP)
-    left, top = tf.floor(x), tf.floor(y)
-    wx, wy = tf.cast(x - left, images.dtype), tf.cast(y - top, images.dtype)
+        change = ops.cast(augmentation.stroke * random[:, STROKE], images.dtype)
+        padded = ops.pad(_reweighted(square, padded, change), ((0, 0), (1, 1), (1, 1)))
+    x, y = coordinates(augmentation, side, random, ops)
+    left, top = ops.floor(x), ops.floor(y)
+    wx, wy = ops.cast(x - left, images.dtype), ops.cast(y - top, images.dtype)
     width = side + 2
-    start = tf.range(n)[:, None] * width**2 + width + 1
-    index = start + tf.cast(top, tf.int32) * width + tf.cast(left, tf.int32)
-    flat = tf.reshape(padded, (-1,))
-    corners = [tf.gather(flat, index + step) for step in (0, 1, width, width + 1)]
+    start = ops.expand_dims(ops.arange(n, dtype="int32"), 1) * width**2 + width + 1
+    index = start + ops.cast(top, "int32") * width + ops.cast(left, "int32")
+    flat = ops.reshape(padded, (-1,))
+    corners = [primitives.gather(flat, index + step) for step in (0, 1, width, width + 1)]
     upper = corners[0] + wx * (corners[1] - corners[0])
     lower = corners[2] + wx * (corners[3] - corners[2])
     return upper + wy * (lower - upper) + fill
@@ -61,7 +58,7 @@ def _reweighted(square: Any, padded: Any, change: Any) -> Any:
     highest = lowest = square
     around = (padded[:, :-2, 1:-1], padded[:, 2:, 1:-1], padded[:, 1:-1, :-2], padded[:, 1:-1, 2:])
     for neighbour in around:
-        highest, lowest = tf.maximum(highest, neighbour), tf.minimum(lowest, neighbour)
-    change = change[:, None, None]
-    target = tf.where(change > 0, highest, lowest)
-    return square + tf.abs(change) * (target - square)
+        highest, lowest = ops.maximum(highest, neighbour), ops.minimum(lowest, neighbour)
+    change = ops.reshape(change, (-1, 1, 1))
+    target = ops.where(change > 0, highest, lowest)
+    return square + ops.abs(change) * (target - square)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
 
 from .._rows import Selection
 from .program_spec import ProgramSpec
 
 # Rows that are copied at a time: of rows that lie apart NumPy makes a copy in between.
 BLOCK_ROWS = 4096
+
+
+class Device(Protocol):
+    """An engine's program, which places arrays where it reads them."""
+
+    spec: ProgramSpec
+
+    def place(self, array: np.ndarray) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -26,22 +33,24 @@ class PlacedData:
     n_rows: int
 
 
-def place(X: Any, y: np.ndarray, weights: np.ndarray, spec: ProgramSpec) -> PlacedData:
-    """Copy rows into the program's form.
+def place(X: Any, y: np.ndarray, weights: np.ndarray, program: Device) -> PlacedData:
+    """Copy rows into a program's form.
 
     Parameters
     ----------
     X : ndarray or Selection of shape (n_samples, n_features)
-        Of the spec's input dtype.
+        Of the program's input dtype.
     y : ndarray of shape (n_samples,)
         Class indices.
     weights : ndarray of shape (n_samples,)
         Relative to the mean over all training rows.
+    program : Device
     """
+    spec = program.spec
     return PlacedData(
-        _padded(X, spec.capacity, spec.input_dtype),
-        _padded(y, spec.capacity, "int32"),
-        _padded(weights, spec.capacity, spec.architecture.dtype),
+        program.place(_padded(X, spec.capacity, spec.input_dtype)),
+        program.place(_padded(y, spec.capacity, "int32")),
+        program.place(_padded(weights, spec.capacity, spec.architecture.dtype)),
         len(y),
     )
 
@@ -56,7 +65,7 @@ class StreamedData:
     X: Any
     y: np.ndarray
     weights: np.ndarray
-    spec: ProgramSpec
+    program: Device
 
     @property
     def n_rows(self) -> int:
@@ -76,7 +85,7 @@ class StreamedData:
         order : ndarray of int32 of shape (steps_capacity, batch_size)
             Which of these rows they take.
         """
-        spec = self.spec
+        spec = self.program.spec
         room = min(spec.capacity // spec.batch_size, spec.steps_capacity)
         for first in range(start, stop, room):
             steps = slice(first, min(first + room, stop))
@@ -89,20 +98,18 @@ class StreamedData:
             yield steps, self._placed(rows), own_order
 
     def _placed(self, rows: np.ndarray) -> PlacedData:
-        return place(Selection(self.X, rows), self.y[rows], self.weights[rows], self.spec)
+        return place(Selection(self.X, rows), self.y[rows], self.weights[rows], self.program)
 
 
-def _padded(array: Any, capacity: int, dtype: str) -> Any:
-    """A tensor of the array's rows, which is followed by rows that no step takes."""
+def _padded(array: Any, capacity: int, dtype: str) -> np.ndarray:
+    """The array's rows, followed by rows that no step takes."""
     shape = (capacity, *array.shape[1:])
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    # TensorFlow takes over memory that starts at a multiple of 64 bytes and copies any other.
+    # Backends use memory in place that starts at a multiple of 64 bytes, and copy any other.
     raw = np.empty(size + 64, dtype=np.uint8)
     offset = -raw.ctypes.data % 64
     room = raw[offset : offset + size].view(dtype).reshape(shape)
     for start in range(0, len(array), BLOCK_ROWS):
         block = array[start : start + BLOCK_ROWS]
         room[start : start + len(block)] = block
-    if tf.config.list_logical_devices("GPU"):
-        return tf.constant(room)
-    return tf.experimental.dlpack.from_dlpack(room.__dlpack__())
+    return room
