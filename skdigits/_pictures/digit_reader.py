@@ -127,9 +127,9 @@ def _each(images: Any) -> Iterator[Any]:
 
 
 def _is_one_picture(array: Array) -> bool:
-    if array.ndim < 2:
-        return array.ndim == 0 or array.dtype.kind not in "OUS"
-    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    if array.ndim == 0 or array.dtype.kind in "OUS":
+        return array.ndim == 0
+    return array.ndim == 1 or array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
 
 
 def _check_no_rows(array: Array) -> None:
