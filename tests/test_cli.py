@@ -320,7 +320,7 @@ def test_keras_layout_has_its_own_test_digits(files, sample):
     assert origin.endswith("with its own test digits")
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion"])
+@pytest.mark.parametrize("name", ["mnist", pytest.param("fashion", marks=pytest.mark.slow)])
 def test_openml_data_are_fetched(mnist_home, monkeypatch, name):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(mnist_home))
     if name == "fashion" and not list(mnist_home.rglob("Fashion-MNIST*")):
@@ -608,6 +608,7 @@ needs_full_device = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_full_device
 @pytest.mark.parametrize("args", [["--version"], ["--help"], ["predict", "1.png"]])
 def test_full_standard_output_is_one_line(tmp_path, sample, args):
@@ -639,6 +640,7 @@ def test_train_keeps_the_model_if_the_report_cannot_be_written(files, tmp_path, 
     assert skdigits.load("digits.skdigits")[-1].hidden_layer_sizes == 16
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 def test_closed_streams(tmp_path, sample):
     write_pictures(tmp_path, sample)
@@ -958,6 +960,7 @@ def test_warnings_take_one_line(run, files, trained):
     assert re.fullmatch("Warning: X does not have valid feature names.*\n", err)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise")
 @pytest.mark.parametrize("command", ["train --set epochs=400", "tune --jobs 2 --set epochs=400"])
 def test_ctrl_c_ends_it_without_a_trace(tmp_path, command):

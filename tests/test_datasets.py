@@ -770,6 +770,7 @@ def test_concurrent_first_calls_in_two_processes(fresh_home):
     assert os.listdir(fresh_home / "skdigits") == ["mnist_784.npz"]
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_sample_is_reproducible(mnist_home, tmp_path):
     script = Path(__file__).parents[1] / "examples" / "make_mnist_sample.py"

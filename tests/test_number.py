@@ -174,6 +174,7 @@ def touching(text, seed):
     return line
 
 
+@pytest.mark.slow
 def test_most_pairs_and_triples_that_touch_are_read():
     rng = np.random.default_rng(0)
     right = []
