@@ -51,6 +51,9 @@ _SMALLEST_SHADED = 40
 # An area that fills so much of its box is a rectangle, with strokes across its sides.
 _RECTANGULAR = 0.6
 
+# Smaller pictures, if there is a digit in them, are enlarged by this factor.
+_TINY, _ENLARGED = 20, 4
+
 # A reading with this largest logit is final, and others replace it if theirs is larger by this.
 _SURE, _SURER = 10.5, 1.0
 
@@ -134,7 +137,11 @@ def first_reading(source: Any) -> Reading:
         for form in (pixels, 255 - pixels):
             if is_in_form(form):
                 return Reading(form)
-    return Reading(_row(image, METHODS[0]), image)
+    row = _row(image, METHODS[0])
+    if max(image.size) < _TINY and image.mode != "RGBA":
+        image = _enlarged(image)
+        row = _row(image, METHODS[0])
+    return Reading(row, image)
 
 
 def best_rows(readings: Sequence[Reading]) -> list[Array]:
@@ -180,6 +187,21 @@ def _without_frame(image: Image) -> Image:
     pixels = np.asarray(image)
     cleaned = without_frame(pixels)
     return image if cleaned is pixels else pillow.fromarray(cleaned)
+
+
+def _enlarged(image: Image) -> Image:
+    """The picture with a margin of paper at a larger size."""
+    from PIL import Image as pillow
+    from PIL import ImageOps
+
+    values = brightness(np.asarray(image))
+    bright = values > otsu(values.ravel())
+    paper = bright if bright.mean() > 0.5 else ~bright
+    level = round(255 * float(np.median(values[paper]))) if paper.any() else 0
+    grey = pillow.fromarray(np.round(255 * values).astype(np.uint8))
+    framed = ImageOps.expand(grey, 1, fill=level)
+    size = (_ENLARGED * framed.width, _ENLARGED * framed.height)
+    return framed.resize(size, pillow.Resampling.BICUBIC)
 
 
 def _row(image: Image, method: Method) -> Array:
