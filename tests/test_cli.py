@@ -870,6 +870,20 @@ def test_folder_of_labelled_pictures(run, own):
         assert true != label
 
 
+def test_train_starts_from_a_saved_model(run, own, files):
+    assert run("train", "--data", "sample", "--output", "start.skdigits", *TINY)[0] == 0
+    status, out, _ = run(
+        "train", "--start-from", "start.skdigits", "--data", own, "--output", "tuned.skdigits"
+    )
+    assert status == 0
+    assert "Fine-tuning start.skdigits on 28 digits" in out
+    assert re.search("^Test accuracy before: ", out, re.MULTILINE)
+    assert skdigits.load("tuned.skdigits").classes_.tolist() == list("0123456789")
+    status, _, err = run("train", "--start-from", "start.skdigits", "--data", own, *TINY)
+    assert status == 2
+    assert "Got --start-from with --preset or --set" in err
+
+
 def test_folder_with_its_own_test_digits(own, tmp_path):
     shutil.copytree(own / "1", tmp_path / "training" / "1")
     shutil.copytree(own / "2", tmp_path / "training" / "2")

@@ -97,6 +97,13 @@ def _train(
     label_column: LabelColumn = None,
     preset: Preset = "default",
     settings: Settings = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Fine-tune this model, pretrained or a file; without --preset and --set.",
+        ),
+    ] = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -107,6 +114,16 @@ def _train(
     seed: Seed = 0,
 ) -> None:
     """Train a classifier, save it and show its accuracy."""
+    if start_from is not None:
+        if settings or preset != "default":
+            raise CommandError(
+                "Got --start-from with --preset or --set, expected one of them: fine-tuning keeps "
+                "the settings of the model."
+            )
+        from .fine_tuning import train_further
+
+        train_further(start_from, data, label_column, output, seed)
+        return
     from .train import train
 
     train(data, label_column, preset, settings or [], output, seed)

@@ -58,7 +58,7 @@ def train(
     # Before the report, which fails where standard output is closed or full.
     save_model(model, output)
     _print_training(classifier, seconds, console)
-    _print_test(model, test, console)
+    print_test(model, test, console)
     _print_example(model, test, seed, console)
     console.print(f"Pipeline saved: {printable(output)}")
     write_picture(
@@ -67,10 +67,11 @@ def train(
         lambda figure: TrainingCurveDisplay.from_estimator(model, ax=figure.subplots(1, 2)),
         console,
     )
-    _print_next(output, data, console)
+    print_next(output, data, console)
 
 
-def _print_next(output: Path, data: str, console: Console) -> None:
+def print_next(output: Path, data: str, console: Console) -> None:
+    """Print commands that use the saved model."""
     name, onnx = (shlex.quote(printable(path)) for path in (output, output.with_suffix(".onnx")))
     tested = f" --data {data}" if data in ("mnist", "fashion") else ""
     console.print(
@@ -124,7 +125,7 @@ def _print_training(classifier: DigitANNClassifier, seconds: float, console: Con
         )
 
 
-def _print_test(model: Pipeline, test: Digits, console: Console) -> None:
+def print_test(model: Pipeline, test: Digits, console: Console) -> None:
     """Print the accuracy, in total and by digit."""
     predicted = model.predict(test.X)
     labels = np.union1d(model.classes_, test.y)
