@@ -870,6 +870,7 @@ def test_folder_of_labelled_pictures(run, own):
         assert true != label
 
 
+@pytest.mark.filterwarnings("default:1 pictures could not be read")
 def test_train_starts_from_a_saved_model(run, own, files):
     assert run("train", "--data", "sample", "--output", "start.skdigits", *TINY)[0] == 0
     status, out, _ = run(
