@@ -36,7 +36,7 @@ class ProgramCache:
     that is done once `max_compiled` programs were compiled and while no fit runs.
     """
 
-    def __init__(self, maxsize: int = 24, maxbytes: int = 2**29, max_compiled: int = 64) -> None:
+    def __init__(self, maxsize: int = 24, maxbytes: int = 2**29, max_compiled: int = 24) -> None:
         self.maxsize, self.maxbytes, self.max_compiled = maxsize, maxbytes, max_compiled
         self._idle: list[EpochProgram] = []
         self._lock = threading.Lock()
