@@ -165,7 +165,7 @@ def test_images_that_are_not_square_raise(shape, method):
         getattr(DigitANNClassifier((4,), epochs=1, augmentation="affine"), method)(X, y, **more)
 
 
-PARAMS = {"hidden_layer_sizes": (32,), "epochs": 4, "random_state": 0}
+PARAMS = {"hidden_layer_sizes": (16,), "epochs": 2, "random_state": 0}
 
 
 def test_named_augmentations(digits):
@@ -176,7 +176,10 @@ def test_named_augmentations(digits):
     assert not np.array_equal(by_name.coefs_[0], affine.coefs_[0])
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype",
+    [np.uint8, *(pytest.param(d, marks=pytest.mark.slow) for d in (np.float32, np.float64))],
+)
 def test_weights_depend_on_random_state_only(digits, dtype):
     X = (digits[0] * 255).astype(dtype) if dtype == np.uint8 else digits[0].astype(dtype)
     make = lambda seed: DigitANNClassifier(  # noqa: E731
@@ -196,6 +199,7 @@ def test_uint8_pixels_are_deformed_like_scaled_pixels(digits):
     np.testing.assert_allclose(on_bytes.predict_proba(X), scaled.predict_proba(X / 255), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_augmentation_improves_accuracy_on_deformed_digits():
     X, y = load_mnist_sample(subset="train", return_X_y=True)
     X_test, y_test = load_mnist_sample(subset="test", return_X_y=True)

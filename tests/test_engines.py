@@ -224,6 +224,7 @@ def test_fork_of_a_process_that_used_the_backend_itself_is_refused(backend, titl
     assert f"forked from one that had already used {title}" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @needs_jax
 def test_jax_releases_networks_beyond_a_number():
     code = """

@@ -75,7 +75,8 @@ def test_fit_on_a_file_gives_the_bits_of_a_fit_in_memory(digits, tmp_path, small
 
 
 @pytest.mark.parametrize(
-    "kind", ["float32", pytest.param("images", marks=pytest.mark.slow), "every second row"]
+    "kind",
+    ["float32", *(pytest.param(k, marks=pytest.mark.slow) for k in ("images", "every second row"))],
 )
 def test_other_files(digits, tmp_path, small_windows, kind):
     X, y = digits[0][:3000], digits[1][:3000]
@@ -156,6 +157,7 @@ print(json.dumps({"grown": peak[0] - before, "accuracy": model.validation_scores
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux' own figures")
 def test_a_file_is_not_loaded_whole(tmp_path):
     """Peak memory of a fit on 157 MB with a split for early stopping."""
@@ -207,7 +209,10 @@ def from_dask(folder, X, y, length):
         yield blocks.blocks[i].compute(scheduler="synchronous"), labels
 
 
-@pytest.mark.parametrize("source", [from_memmap, from_parquet, from_dask])
+@pytest.mark.parametrize(
+    "source",
+    [from_memmap, *(pytest.param(s, marks=pytest.mark.slow) for s in (from_parquet, from_dask))],
+)
 def test_chunks_give_the_bits_of_their_concatenation(digits, tmp_path, source):
     X, y = digits
     params = PARAMS | {"dropout": 0.2, "weight_averaging": True}

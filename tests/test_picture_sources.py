@@ -469,6 +469,7 @@ def test_bar_along_one_side_is_no_frame():
     assert inked.sum(axis=1).max() >= 12
 
 
+@pytest.mark.slow
 def test_small_digits_are_read_with_other_settings_where_the_network_is_unsure():
     from sklearn.datasets import load_digits
 

@@ -294,6 +294,7 @@ def test_a_changed_optimizer_instance_is_another_one():
     assert OptimizerSpec.read(optimizer, {}).key() != first
 
 
+@pytest.mark.slow
 def test_many_programs_log_no_retracing(caplog):
     for width in range(2, 9):
         DigitANNClassifier((width,), epochs=1).fit(X[:20], y[:20])

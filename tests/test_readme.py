@@ -18,12 +18,18 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 # The commands that install something are run by CI, or open a page until they are stopped.
 CONSOLE = [b for b in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) if "pip install" not in b]
 FULL = re.compile("fetch_mnist|data mnist")
+TRAINS = re.compile(r"\.fit\(|skdigits (train|tune)")
 
 
 def with_data(blocks):
-    """Each block as a test's parameter; one that asks for the full MNIST takes minutes."""
-    full = [pytest.mark.mnist, pytest.mark.slow]
-    return [pytest.param(block, marks=full if FULL.search(block) else ()) for block in blocks]
+    """Each block as a parameter of a test; those that train are slow."""
+
+    def marks(block):
+        if FULL.search(block):
+            return [pytest.mark.mnist, pytest.mark.slow]
+        return pytest.mark.slow if TRAINS.search(block) else ()
+
+    return [pytest.param(block, marks=marks(block)) for block in blocks]
 
 
 @pytest.fixture
