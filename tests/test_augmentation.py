@@ -168,6 +168,7 @@ def test_images_that_are_not_square_raise(shape, method):
 PARAMS = {"hidden_layer_sizes": (16,), "epochs": 2, "random_state": 0}
 
 
+@pytest.mark.slow
 def test_named_augmentations(digits):
     by_name = DigitANNClassifier(**PARAMS, augmentation="elastic").fit(*digits)
     by_hand = DigitANNClassifier(**PARAMS, augmentation=Augmentation(rotation=15)).fit(*digits)
@@ -217,6 +218,7 @@ def test_augmentation_of_8_by_8_images():
     assert model.fit(X[:1000] / 16, y[:1000]).score(X[1000:] / 16, y[1000:]) > 0.9
 
 
+@pytest.mark.slow
 def test_partial_fit_in_chunks_equals_one_call(digits):
     X, y = digits[0][:512], digits[1][:512]
     params = {"hidden_layer_sizes": (16,), "augmentation": "elastic", "random_state": 0}

@@ -127,6 +127,7 @@ def test_saved_pickled_and_keras_models_have_the_blur(digits, model, tmp_path):
     assert clone(model).input_blur == 0.125
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 def test_onnx_model_has_the_blur(digits, dtype):
     pytest.importorskip("skl2onnx", reason="needs the extra onnx")

@@ -285,6 +285,7 @@ def test_cached_call_time_and_memory(noise_home):
     assert peak_of_both < 120e6
 
 
+@pytest.mark.slow
 def test_only_first_call_uses_openml(openml, digits, tmp_path):
     first = fetch_mnist(data_home=tmp_path)
     assert [call["name"] for call in openml] == ["mnist_784"]
@@ -681,6 +682,7 @@ def fresh_home(request, mnist_source, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_both_notations_give_the_original_mnist(fresh_home, no_network):
     before = file_digests(fresh_home / "openml")
@@ -784,6 +786,7 @@ def test_sample_is_reproducible(mnist_home, tmp_path):
         np.testing.assert_array_equal(archive["y"].astype(str), y)
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 @pytest.mark.parametrize("subset", ["train", "test"])
 def test_sample_is_a_subset_of_mnist(mnist_home, subset):

@@ -134,6 +134,7 @@ NETWORKS = ["plain", "float64", "bytes", "norm", "averages", "weights", "teacher
 NETWORKS += ["partial_fit", "seen", "keras_model_", "from_keras"]
 
 
+@pytest.mark.slow
 @needs_jax
 @pytest.mark.parametrize("name", NETWORKS)
 def test_engines_train_the_same_network(runs, name):

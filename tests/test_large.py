@@ -89,6 +89,7 @@ def test_other_files(digits, tmp_path, small_windows, kind):
     assert_same_model(on_disk, DigitANNClassifier(**PARAMS).fit(X, y))
 
 
+@pytest.mark.slow
 def test_a_fit_on_a_file_goes_on_from_its_checkpoint(digits, tmp_path, small_windows, monkeypatch):
     X, y = mapped(tmp_path / "X.npy", digits[0]), digits[1]
     model = DigitANNClassifier(**PARAMS | {"epochs": 4})
@@ -227,6 +228,7 @@ def test_chunks_give_the_bits_of_their_concatenation(digits, tmp_path, source):
     assert len(PROGRAMS) == 1
 
 
+@pytest.mark.slow
 def test_a_longer_chunk_and_pickles_in_between_change_nothing(digits):
     import pickle
 

@@ -236,6 +236,7 @@ def test_scikit_learn_scalers(sample, scaler, given, dtype):
     assert found["probabilities"].dtype == (np.float64 if wide else np.float32)
 
 
+@pytest.mark.slow
 def test_nested_pipelines_and_searches(sample, fitted):
     X, y = sample
     idle = Pipeline([("nothing", "passthrough"), ("no", None), ("ann", classifier())])
@@ -392,6 +393,7 @@ def test_invalid_input_types_raise(types):
         skl2onnx.to_onnx(model, initial_types=given)
 
 
+@pytest.mark.slow
 def test_voting_classifier():
     X, y = blobs(np.float32, np.array([0, 1, 2]))
     both = VotingClassifier(

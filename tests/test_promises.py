@@ -571,6 +571,7 @@ def test_batch_size_is_capped_at_the_number_of_rows(digits):
     assert_close(large, weights_of(whole), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fit_and_predict_on_one_row(digits):
     X, y, _, _ = digits
     model = DigitANNClassifier(**SMALL).fit(X[:1], y[:1])

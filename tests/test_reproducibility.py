@@ -49,6 +49,7 @@ def probabilities(path):
     np.save(path, model.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_same_bits_in_one_process_and_in_another():
     assert digest() == digest() == in_new_process("print(digest())")
     assert digest() != digest(random_state=8)

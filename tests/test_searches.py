@@ -202,6 +202,7 @@ def test_keyboard_interrupt_in_a_pipeline_keeps_the_weights(sample):
     assert steps["ann"].n_iter_ == 2
 
 
+@pytest.mark.slow
 def test_repeated_search_reuses_cached_transformers(sample, counted, tmp_path):
     X, y, _, _ = sample
 

@@ -153,6 +153,7 @@ def test_keras_model_has_the_temperature(digits, tmp_path):
     np.testing.assert_allclose(keras_answer, model.predict_proba(X), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_partial_fit_continues_from_weights_without_temperature(digits):
     X, y = digits[0][:500], digits[1][:500]
     one = DigitANNClassifier((16,), label_smoothing=0.1, random_state=0, batch_size=100)
@@ -216,6 +217,7 @@ def test_teacher_is_neither_modified_nor_stored(digits, teacher):
     assert all(value is not teacher for value in vars(model).values())
 
 
+@pytest.mark.slow
 def test_teachers_fitted_on_bytes_and_on_scaled_pixels(digits):
     X, y = digits[0][:600], digits[1][:600]
     pixels = np.round(X * 255).astype(np.uint8)
