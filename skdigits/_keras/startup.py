@@ -58,7 +58,8 @@ def _import_keras() -> str:
         raise ImportError(
             f"Got the Keras backend {asked}, which can't be imported ({error}), expected "
             "tensorflow or jax. Set the environment variable KERAS_BACKEND to an installed one "
-            'before Keras is imported; pip install "skdigits[jax]" installs JAX.'
+            'before Keras is imported; "pip install skdigits" installs TensorFlow, '
+            '"pip install skdigits[jax]" JAX.'
         ) from error
     name: str = keras.config.backend()
     if name not in BACKENDS:
