@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .._classifier import DigitANNClassifier
+from .._transformers.deskewer import DigitDeskewer
+from .._transformers.image_normalizer import DigitImageNormalizer
+from .._transformers.pixel_scaler import PixelScaler
+
 # Module, class, attributes. An attribute with "?" may be None, where a parameter follows only if
 # that is False. Besides, all classes have n_features_in_ and feature_names_in_?.
 _CLASSES = """
@@ -52,6 +57,10 @@ _SHORT = reprlib.Repr()
 _SHORT.maxother = 100
 _ROWS = [line.split() for line in _CLASSES.strip().splitlines()]
 _MODULES = {name: module for module, name, *_ in _ROWS}
+_OWN: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (DigitANNClassifier, DigitDeskewer, DigitImageNormalizer, PixelScaler)
+}
 
 ATTRIBUTES: dict[str, dict[str, str | None]] = {
     name: {
@@ -70,8 +79,7 @@ NUMBERS = {name: declared for names, declared in _NUMBERS.items() for name in na
 def storable(name: str) -> type[Any]:
     """The class of this name; a ValueError if files can't hold it."""
     expect(name in ATTRIBUTES, "the class", name, f"one of {', '.join(ATTRIBUTES)}")
-    kind: type[Any] = getattr(import_module(_MODULES[name]), name)
-    return kind
+    return _OWN.get(name) or getattr(import_module(_MODULES[name]), name)
 
 
 def expect(fits: Any, name: str, value: Any, expected: str) -> None:
