@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._augmentation import side_of
 from .._network import Network
 from .._parameters import check_parameters
 from .._pixel_range import Scale
@@ -61,6 +62,8 @@ def _check_classifier(model: Any) -> None:
     network, classes, history = model._network, model.classes_, model.history_
     fits = type(network) is Network and network.n_features == model.n_features_in_
     expect(fits, "a network", network, f"one for {model.n_features_in_} features")
+    if model.input_blur:
+        side_of(network.n_features)
     weights = (*network.kernels, *network.biases, *network.layers())
     extremes = [end(array) for array in weights for end in (np.min, np.max)]
     expect(np.isfinite(extremes).all(), "weights up to", extremes, "finite ones")
