@@ -11,7 +11,7 @@ is trained on a second time, with these drawn onto it. Then the script rounds th
 to 8 bits, tests them once on MNIST's test set and writes the file.
 
 Usage: ``python make_pretrained.py pretrained.npz`` (a quarter of an hour to twenty minutes on two
-cores; after a crash the same command goes on where it was)
+cores; after a crash the same command resumes)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The state of a long fit on disk, from which the same call goes on after the process died."""
+"""Checkpoints: the state of a fit on disk, from which the same call resumes after a crash."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ._rows import Rows
 FORMAT = 1
 HEADER = "checkpoint.json"
 
-# Training goes on for that many times the time that a write takes before the next one.
+# The next write follows after this multiple of the time that a write takes.
 PAUSE = 60
 # What a write is taken to cost before one was timed: seconds, and bytes per second.
 LEAST_COST, ASSUMED_SPEED = 0.005, 1e8
@@ -119,7 +119,7 @@ def fit_description(
 
 
 class Checkpoint:
-    """A file that one fit writes as it goes on, and that the same fit finds when it starts again.
+    """A file that a fit writes during training and that the same fit resumes from.
 
     Parameters
     ----------

@@ -150,7 +150,7 @@ def _content(path: str | os.PathLike[str], max_bytes: int) -> bytes:
 
 
 def _model(arrays: dict[str, np.ndarray], text: str) -> Any:
-    """The checked model that arrays and JSON stand for."""
+    """Build the model from arrays and JSON, and check it."""
     document = json.loads(text, object_pairs_hook=unique)
     found = document["format"]
     if type(found) is not int or found != FORMAT:

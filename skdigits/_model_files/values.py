@@ -120,7 +120,7 @@ class Reader:
         self._arrays, self._version, self._gaps = arrays, version, 0
 
     def value(self, node: Any) -> Any:
-        """The value that JSON stands for."""
+        """Build the value that JSON describes."""
         if isinstance(node, list):
             return [self.value(item) for item in node]
         if not isinstance(node, dict):

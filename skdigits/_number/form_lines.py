@@ -173,7 +173,7 @@ def _taken(mask: Array, rows: Array) -> Array:
 
 
 def _goes_on(zone: Array, beyond: list[Array]) -> bool:
-    """Whether an upright line goes on above the upper line or below the lower one."""
+    """Whether an upright line extends above the upper line or below the lower one."""
     above, below = beyond
     return bool((zone[0] & above).any() or (zone[-1] & below).any())
 

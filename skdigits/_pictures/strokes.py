@@ -260,7 +260,7 @@ def _without_underline(group: list[_Part], labels: Array) -> list[_Part]:
 
 
 def _without_joined_underline(digit: Array) -> Array:
-    """The digit without a straight line below that touches it and goes on to both sides."""
+    """Remove a straight line below the digit that touches it and extends to both sides."""
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
     area = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     part = digit[area]
